@@ -1,0 +1,1 @@
+"""Frozen nouns shared by both buildings. No I/O, no clock, no third-party package."""

@@ -1,0 +1,120 @@
+"""One message owed to one person, and its life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from scheduler.domain.enrollment import Enrollment
+from scheduler.domain.learner import Learner
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. Each member carries its meaning in the line above it."""
+
+    #: Owed; may be claimed once `not_before` has passed.
+    DUE = "due"
+    #: A worker holds it for a limited time; nothing was handed over yet.
+    CLAIMED = "claimed"
+    #: The hand-over has begun; never blindly sent again from here.
+    SENDING = "sending"
+    #: The provider took it.
+    ACCEPTED = "accepted"
+    #: The provider said "later"; will be retried after `not_before`.
+    WAITING = "waiting"
+    #: Nobody knows whether the provider took it; resolved by evidence or policy.
+    UNCERTAIN = "uncertain"
+    #: The provider or the recipient's server said no for good.
+    REFUSED = "refused"
+    #: Given up: too many attempts, too old, or it could not be composed; staff can requeue.
+    DEAD = "dead"
+    #: Withdrawn before it was handed over (left, lesson removed, round restarted).
+    CANCELLED = "cancelled"
+    #: Passed over on purpose by staff or by the learner.
+    SKIPPED = "skipped"
+
+
+class DeliveryKind(StrEnum):
+    """Lesson or letter."""
+
+    #: Counts as progress and keeps the pace rules.
+    LESSON = "lesson"
+    #: Any other mail; its key starts with `@`.
+    LETTER = "letter"
+
+
+#: Letters and the keys they carry in the ledger; a repeatable letter adds `-N`.
+CONFIRM, WELCOME, COMPLETED, LINKS = "@confirm", "@welcome", "@completed", "@links"
+
+#: Letters that may be owed more than once in a round.
+REPEATABLE = frozenset({CONFIRM, LINKS})
+
+#: States in which something is still owed.
+OPEN_DELIVERY_STATES = frozenset(
+    {
+        DeliveryState.DUE,
+        DeliveryState.CLAIMED,
+        DeliveryState.SENDING,
+        DeliveryState.WAITING,
+        DeliveryState.UNCERTAIN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One row of the ledger. All `_at` and `not_before` are aware UTC."""
+
+    #: Random 128-bit hex; opaque outside.
+    id: str
+    enrollment_id: int
+    round: int
+    kind: DeliveryKind
+    #: Lesson key, or `@letter`; unique per enrollment and round.
+    key: str
+    to_addr: str
+    state: DeliveryState
+    #: Hand-over attempts so far; 0 until first claimed.
+    attempt: int
+    not_before: datetime
+    created_at: datetime
+    #: When it was first owed; a retry or a requeue keeps it.
+    first_due_at: datetime | None = None
+    #: True once the one extra copy after an uncertain hand-over was spent.
+    extra_copy: bool = False
+    #: Fixed when first composed, reused on every retry, so a copy can be told by receivers.
+    dated_at: datetime | None = None
+    lesson_version: str = ""
+    message_id: str = ""
+    lease_owner: str = ""
+    lease_until: datetime | None = None
+    provider: str = ""
+    provider_ref: str = ""
+    #: The provider's last words, or ours; one line.
+    verdict: str = ""
+    sending_at: datetime | None = None
+    settled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery under claim, with all a composer needs to write it."""
+
+    delivery: Delivery
+    enrollment: Enrollment
+    learner: Learner
+
+
+def original_key(key: str) -> str:
+    """The lesson or letter a delivery is a copy of.
+
+    `@again-2:names` is `names` (sent once more by staff); `@confirm-3` is `@confirm`.
+    """
+    if key.startswith("@again-"):
+        return key.partition(":")[2]
+    if key.startswith("@"):
+        stem, dash, count = key.rpartition("-")
+        if dash and count.isdigit() and stem in REPEATABLE:
+            return stem
+    return key

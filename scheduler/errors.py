@@ -1,0 +1,31 @@
+"""Everything that can go wrong between due and delivered; each message ends with the cure."""
+
+from __future__ import annotations
+
+
+class SchedulerError(Exception):
+    """Base of this family: catch it to tell ours from a stranger's."""
+
+
+class DatabaseUnavailable(SchedulerError):
+    """The database cannot be reached, is locked, full or read-only. Exit code 69."""
+
+
+class DatabaseOutdated(SchedulerError):
+    """The schema is older or newer than this program. `course db upgrade` cures the first."""
+
+
+class DatabaseDamaged(SchedulerError):
+    """SQLite's own check found damage. Restore a backup."""
+
+
+class ProviderMisconfigured(SchedulerError):
+    """A provider's settings cannot work. Exit code 78."""
+
+
+class NotAllowed(SchedulerError):
+    """An action that the enrollment's state does not allow; says which states do."""
+
+
+class UnknownZone(SchedulerError):
+    """No such time zone; the message names near ones."""
