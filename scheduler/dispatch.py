@@ -1,0 +1,326 @@
+"""One pass of the post office: plan, claim, compose, mark, send, settle, sweep, resolve.
+
+The order is the promise: what is owed is a row before anything is claimed, a message is
+composed before it is marked, and `sending` is on disk before a provider hears of it.
+A row in `sending` is never blindly sent again. Refuses to open letters: content comes
+from a `Composer`, courses are known as `Syllabus`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from scheduler.clock import Clock
+from scheduler.domain.delivery import Claimed, Delivery, DeliveryState
+from scheduler.domain.message import Composer, Message, Unfit
+from scheduler.domain.provider import Deferred, Fault, Outcome, Provider, Refused, Uncertain
+from scheduler.domain.syllabus import Syllabus
+from scheduler.planning import Planner
+from scheduler.rules import due, suppression
+from scheduler.settling import Settler
+from scheduler.store import Database, claims, ledger, people
+from scheduler.store.claims import Mark, Release
+
+#: Rows claimed in one transaction.
+BATCH = 500
+LEASE = timedelta(minutes=2)
+#: No hand-over starts with less lease than this left: a send must end inside its lease.
+LEASE_RESERVE = timedelta(seconds=70)
+#: How long evidence (a webhook) may still settle an uncertain hand-over.
+EVIDENCE_WAIT = timedelta(minutes=30)
+#: A lesson that must wait for its author is looked at again after this.
+HOLD_FOR = timedelta(minutes=15)
+
+Policy = Literal["resend_once", "hold", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchSettings:
+    """How the pass behaves; all durations are real time."""
+
+    #: What becomes of a hand-over nobody knows the outcome of.
+    uncertain: Policy = "resend_once"
+    min_gap: timedelta = due.MIN_GAP
+    #: After an outage the late lessons are spread over this.
+    spread: timedelta = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one run came to, by outcome."""
+
+    by_outcome: Mapping[str, int]
+
+    def as_dict(self) -> dict[str, int]:
+        """Every outcome, also those that did not occur, in a fixed order."""
+        return {name: self.by_outcome.get(name, 0) for name in _OUTCOMES}
+
+    @property
+    def failed(self) -> int:
+        """Deliveries a person should look at."""
+        return sum(self.by_outcome.get(name, 0) for name in ("refused", "dead", "uncertain"))
+
+
+_OUTCOMES = (
+    "planned",
+    "accepted",
+    "waiting",
+    "refused",
+    "dead",
+    "uncertain",
+    "cancelled",
+    "held",
+    "freed",
+    "resolved",
+)
+
+
+class Dispatcher:
+    """Sends what is due. Any number may run on one database; claims keep them apart."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        syllabi: Callable[[str], Syllabus | None],
+        composer: Composer,
+        provider: Provider,
+        *,
+        salt: str,
+        settings: DispatchSettings | None = None,
+        owner: str | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        settings = settings or DispatchSettings()
+        self._db = db
+        self._clock = clock
+        self._composer = composer
+        self._provider = provider
+        self._salt = salt
+        self._uncertain = settings.uncertain
+        self._planner = Planner(
+            db, clock, syllabi, min_gap=settings.min_gap, spread=settings.spread
+        )
+        self._settler = Settler(
+            db,
+            clock,
+            syllabi,
+            provider=provider.name,
+            salt=salt,
+            min_gap=settings.min_gap,
+            jitter=jitter,
+        )
+        self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        #: Set from another thread to end a run after the window in hand.
+        self.stopping = False
+
+    def run_due(self, *, until_idle: bool = True) -> Counts:
+        """Send everything due and return the counts; raises `DatabaseUnavailable`.
+
+        Stops early, leaving the rest due, when the provider is away or when told to stop.
+        """
+        counts: Counter[str] = Counter()
+        self._sweep(counts)
+        self._resolve(counts)
+        while not self.stopping:
+            planned = self._planner.plan(counts)
+            claimed, provider_is_away = self._deliver_batch(counts)
+            if provider_is_away or not until_idle or not (planned or claimed):
+                break
+        return Counts(counts)
+
+    def _deliver_batch(self, counts: Counter[str]) -> tuple[int, bool]:
+        """Claim a batch and hand it over, window by window.
+
+        Returns how many were claimed and whether the provider turned out to be away.
+        """
+        now = self._clock.now()
+        lease_until = now + LEASE
+        with self._db.write() as tx:
+            batch = claims.claim(
+                tx,
+                now=now,
+                owner=self.owner,
+                lease_until=lease_until,
+                provider=self._provider.name,
+                limit=max(BATCH, self._provider.window),
+            )
+        if not batch:
+            return 0, False
+        messages = self._compose(batch, counts)
+        by_id = {claimed.delivery.id: claimed.delivery for claimed in batch}
+        for start in range(0, len(messages), self._provider.window):
+            window = messages[start : start + self._provider.window]
+            if self.stopping or self._clock.now() > lease_until - LEASE_RESERVE:
+                self._put_back(messages[start:], by_id)
+                break
+            if self._send_window(window, by_id, counts):
+                self._put_back(messages[start + len(window) :], by_id)
+                return len(batch), True
+        return len(batch), False
+
+    def _compose(self, batch: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
+        answers = self._composer.compose(batch)
+        messages = [answer for answer in answers if isinstance(answer, Message)]
+        unfit = [
+            (claimed, answer)
+            for claimed, answer in zip(batch, answers, strict=True)
+            if isinstance(answer, Unfit)
+        ]
+        if unfit:
+            self._set_aside(unfit, counts)
+        self._keep_versions(batch, messages)
+        return messages
+
+    def _set_aside(self, unfit: Sequence[tuple[Claimed, Unfit]], counts: Counter[str]) -> None:
+        """What cannot be composed waits for its author, or is given up and its run paused."""
+        now = self._clock.now()
+        releases = []
+        dead: list[Claimed] = []
+        for claimed, answer in unfit:
+            wait = answer.hold or answer.poison
+            counts["held" if wait else "dead"] += 1
+            if not wait:
+                dead.append(claimed)
+            releases.append(
+                Release(
+                    delivery_id=claimed.delivery.id,
+                    attempt=claimed.delivery.attempt,
+                    state=DeliveryState.WAITING if wait else DeliveryState.DEAD,
+                    not_before=now + HOLD_FOR,
+                    verdict=answer.reason,
+                    burn_attempt=not wait,
+                )
+            )
+        with self._db.write() as tx:
+            claims.release(tx, owner=self.owner, releases=releases, now=now)
+            self._settler.pause_runs(tx, [c.enrollment.id for c in dead], now)
+
+    def _keep_versions(self, batch: Sequence[Claimed], messages: Sequence[Message]) -> None:
+        """Store each content version before its first message leaves, for "read online"."""
+        of_delivery = {c.delivery.id: c for c in batch}
+        versions = {m.version: of_delivery[m.delivery_id] for m in messages}
+        if not versions:
+            return
+        with self._db.read() as tx:
+            unknown = versions.keys() - ledger.known_versions(tx, list(versions))
+        if not unknown:
+            return
+        now = self._clock.now()
+        with self._db.write() as tx:
+            for version in unknown:
+                claimed = versions[version]
+                ledger.keep_version(
+                    tx,
+                    version=version,
+                    course=claimed.enrollment.course,
+                    key=claimed.delivery.key,
+                    document=self._composer.document(version),
+                    now=now,
+                )
+
+    def _put_back(self, messages: Sequence[Message], by_id: Mapping[str, Delivery]) -> None:
+        """Give unsent claims back, as if they had never been claimed."""
+        now = self._clock.now()
+        releases = [
+            Release(
+                delivery_id=message.delivery_id,
+                attempt=by_id[message.delivery_id].attempt,
+                state=DeliveryState.DUE,
+                not_before=by_id[message.delivery_id].not_before,
+                verdict="",
+                burn_attempt=False,
+            )
+            for message in messages
+        ]
+        if releases:
+            with self._db.write() as tx:
+                claims.release(tx, owner=self.owner, releases=releases, now=now)
+
+    def _send_window(
+        self,
+        window: Sequence[Message],
+        by_id: Mapping[str, Delivery],
+        counts: Counter[str],
+    ) -> bool:
+        """Mark, send, settle one window; True when the provider is away."""
+        now = self._clock.now()
+        marks = [
+            Mark(
+                delivery_id=m.delivery_id,
+                attempt=by_id[m.delivery_id].attempt,
+                version=m.version,
+                message_id=m.message_id,
+                address_hash=suppression.address_hash(
+                    self._salt, people.address_key(by_id[m.delivery_id].to_addr)
+                ),
+            )
+            for m in window
+        ]
+        with self._db.write() as tx:
+            marked = claims.mark(tx, now=now, owner=self.owner, marks=marks)
+        counts["cancelled"] += len(marked.dropped)
+        ready = [m for m in window if m.delivery_id in marked.marked]
+        outcomes = list(self._outcomes(ready))
+        self._settler.settle(outcomes, by_id, counts)
+        return bool(outcomes) and all(_is_away(outcome) for _, outcome in outcomes)
+
+    def _outcomes(self, ready: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
+        """One outcome per message, whatever the provider does: silence is uncertainty."""
+        missing = {m.delivery_id for m in ready}
+        try:
+            for delivery_id, outcome in self._provider.send(ready):
+                missing.discard(delivery_id)
+                yield delivery_id, outcome
+            reason = "the provider gave no answer for this message"
+        except Exception as error:  # a provider's bug must not lose what it did hand over
+            reason = f"the provider failed in the middle: {type(error).__name__}: {error}"
+        for delivery_id in missing:
+            yield delivery_id, Uncertain(reason)
+
+    def _sweep(self, counts: Counter[str]) -> None:
+        """Free claims whose worker died; call hand-overs it had begun uncertain."""
+        now = self._clock.now()
+        with self._db.write() as tx:
+            swept = claims.sweep(tx, now)
+            self._settler.advance(tx, swept.uncertain, now)
+        counts["freed"] += swept.freed
+        counts["uncertain"] += len(swept.uncertain)
+
+    def _resolve(self, counts: Counter[str]) -> None:
+        """Settle by policy what no evidence has settled in half an hour."""
+        now = self._clock.now()
+        policy = self._uncertain
+        if policy == "hold":
+            return
+        with self._db.write() as tx:
+            for delivery in claims.uncertain_since(tx, now - EVIDENCE_WAIT, BATCH):
+                once_more = policy == "resend_once" and not delivery.extra_copy
+                to = DeliveryState.DUE if once_more else DeliveryState.SKIPPED
+                verdict = "no answer came: " + (
+                    "one more copy, under the same Message-ID" if once_more else "left as it is"
+                )
+                if claims.resolve(
+                    tx,
+                    delivery.id,
+                    to=to,
+                    not_before=now,
+                    extra_copy=once_more,
+                    verdict=verdict,
+                    now=now,
+                ):
+                    counts["resolved"] += 1
+
+
+def _is_away(outcome: Outcome) -> bool:
+    """Is the provider itself, not this message, what failed?"""
+    faults = (Fault.TRANSPORT, Fault.CONFIG)
+    return isinstance(outcome, Deferred | Refused) and outcome.fault in faults

@@ -1,0 +1,17 @@
+"""The enrolling desk: all that people, staff and imports may do to an enrollment.
+
+Writes down what is owed and never sends: a letter or lesson is a row in the
+ledger, and whoever drives the dispatcher is woken after the commit. Every method
+is one transaction. Raises `NotAllowed` where an enrollment's state forbids the wish.
+"""
+
+from scheduler.enrolling.desk import EnrollingSettings
+from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
+from scheduler.enrolling.leaving import Leaving
+from scheduler.enrolling.pacing import Pacing
+
+__all__ = ["Confirmed", "Enrolled", "Enrolling", "EnrollingSettings", "NewPerson", "SignUp"]
+
+
+class Enrolling(Joining, Pacing, Leaving):
+    """One desk, three clerks."""

@@ -1,0 +1,184 @@
+"""Hour, days, zone, pause, resume, next now, skip, resend, restart: the learner's own pace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, time
+
+from scheduler import zones
+from scheduler.domain.delivery import original_key
+from scheduler.domain.enrollment import (
+    OPEN_STATES,
+    Enrollment,
+    EnrollmentEvent,
+    EnrollmentState,
+)
+from scheduler.domain.learner import Consent
+from scheduler.enrolling.desk import FAR_FUTURE, Desk, new_lesson, new_letter, with_pace
+from scheduler.errors import NotAllowed
+from scheduler.finishing import finished, owed_at_finish
+from scheduler.rules import progress
+from scheduler.store import ledger, people
+
+
+class Pacing(Desk):
+    """What may be done to a run between its first lesson and its last."""
+
+    def set_pace(
+        self,
+        enrollment_id: int,
+        *,
+        consent: Consent,
+        timezone: str | None = None,
+        hour: time | None = None,
+        weekdays: frozenset[int] | None = None,
+        first_name: str | None = None,
+    ) -> Enrollment:
+        """Change hour, days, zone or name; the next slot is derived anew from now.
+
+        An unknown zone keeps the old one. Never brings a second lesson on one local date.
+        """
+        now = self._clock.now()
+        with self._db.write() as tx:
+            run = self._locked(tx, enrollment_id)
+            run = replace(
+                run,
+                timezone=zones.canonical(timezone or "", run.timezone),
+                cadence=with_pace(run.cadence, hour, weekdays),
+            )
+            if run.state is EnrollmentState.ACTIVE and run.next_due_at is not None:
+                run = replace(run, next_due_at=self._next_slot(run, now))
+            people.save_enrollment(tx, run)
+            if first_name is not None:
+                people.update_learner(tx, run.learner_id, first_name=first_name)
+            people.add_consent(tx, run.learner_id, run.id, consent)
+        self.wake()
+        return run
+
+    def pause(
+        self, enrollment_id: int, *, consent: Consent, until: datetime | None = None
+    ) -> Enrollment:
+        """Hold the run; what is owed waits. `until` (UTC) ends the break by itself."""
+        now = self._clock.now()
+        with self._db.write() as tx:
+            run = self._locked(tx, enrollment_id)
+            if run.state is EnrollmentState.PAUSED:
+                run = replace(run, paused_until=until)
+            else:
+                run = progress.apply(run, EnrollmentEvent.PAUSED, now)
+                run = replace(run, paused_until=until, reason=consent.action)
+                ledger.postpone_open(tx, run.id, not_before=FAR_FUTURE)
+            people.save_enrollment(tx, run)
+            people.add_consent(tx, run.learner_id, run.id, consent)
+        return run
+
+    def resume(self, enrollment_id: int, consent: Consent) -> Enrollment:
+        """End a pause; the next lesson comes at the next slot, never in the night."""
+        now = self._clock.now()
+        with self._db.write() as tx:
+            run = self._locked(tx, enrollment_id)
+            if run.state is EnrollmentState.ACTIVE:
+                return run
+            run = progress.apply(run, EnrollmentEvent.RESUMED, now)
+            run = self._restart_clock(tx, run, now)
+            people.add_consent(tx, run.learner_id, run.id, consent)
+        self.wake()
+        return run
+
+    def next_now(self, enrollment_id: int, consent: Consent) -> Enrollment:
+        """The learner asks for the next lesson at once: the one exception to the daily pace."""
+        now = self._clock.now()
+        with self._db.write() as tx:
+            run = self._locked(tx, enrollment_id)
+            if run.state is not EnrollmentState.ACTIVE:
+                raise NotAllowed(f"this enrollment is {run.state}: resume or confirm it first")
+            learner = self._learner(tx, run)
+            if ledger.open_lessons(tx, [run.id]).get(run.id):
+                ledger.postpone_open(tx, run.id, not_before=now)
+            else:
+                choice = self._next_lesson(tx, run)
+                if not isinstance(choice, progress.Send):
+                    raise NotAllowed("no further lesson is ready: look again tomorrow")
+                ledger.owe(
+                    tx,
+                    [new_lesson(run, learner, choice.lesson, now)],
+                    now,
+                )
+                run = replace(run, next_due_at=None)
+                people.save_enrollment(tx, run)
+            people.add_consent(tx, run.learner_id, run.id, consent)
+        self.wake()
+        return run
+
+    def skip(self, enrollment_id: int, consent: Consent) -> str:
+        """Pass over the next lesson; returns its key. The one after it keeps the slot."""
+        now = self._clock.now()
+        with self._db.write() as tx:
+            run = self._locked(tx, enrollment_id)
+            if run.state not in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED):
+                raise NotAllowed(f"this enrollment is {run.state}: only a running one can skip")
+            choice = self._next_lesson(tx, run)
+            if isinstance(choice, progress.Finished):
+                raise NotAllowed("there is no next lesson to skip")
+            learner = self._learner(tx, run)
+            ledger.add_skipped(tx, new_lesson(run, learner, choice.lesson, now), now)
+            people.add_consent(tx, run.learner_id, run.id, consent)
+            if isinstance(self._next_lesson(tx, run), progress.Finished):
+                syllabus = self._syllabus(run.course)
+                run = finished(run, now)
+                people.save_enrollment(tx, run)
+                ledger.owe(tx, owed_at_finish(run, learner.address, syllabus, now), now)
+        self.wake()
+        return choice.lesson.key
+
+    def resend(self, enrollment_id: int, key: str) -> str:
+        """Owe one more copy of a lesson or letter already sent; returns the delivery's id.
+
+        Does not count as progress and does not move the next slot.
+        """
+        now = self._clock.now()
+        with self._db.write() as tx:
+            run = self._locked(tx, enrollment_id)
+            if run.state is EnrollmentState.STOPPED:
+                raise NotAllowed("this enrollment has ended: nothing may be sent to it")
+            rows = [d for d in ledger.deliveries_of(tx, run.id) if d.round == run.round]
+            if key not in {d.key for d in rows}:
+                sent = ", ".join(d.key for d in rows) or "nothing yet"
+                raise NotAllowed(f"{key!r} was not sent in this round; sent so far: {sent}")
+            again = sum(1 for d in rows if original_key(d.key) == key)
+            learner = self._learner(tx, run)
+            ids = ledger.owe(tx, [new_letter(run, learner, f"@again-{again}:{key}", now)], now)
+        self.wake()
+        return ids[0]
+
+    def restart(self, enrollment_id: int, consent: Consent) -> Enrollment:
+        """Begin a new round at the next slot; the old one and its history stay."""
+        now = self._clock.now()
+        with self._db.write() as tx:
+            old = self._locked(tx, enrollment_id)
+            if old.state is EnrollmentState.PENDING:
+                raise NotAllowed("this enrollment is not confirmed yet: confirm it first")
+            if old.state in OPEN_STATES:
+                ledger.cancel_open(tx, old.id, now=now, verdict="a new round began")
+                people.save_enrollment(tx, progress.apply(old, EnrollmentEvent.RESTARTED, now))
+            newest = people.latest_enrollment(tx, old.learner_id, old.course) or old
+            if newest.state in OPEN_STATES and newest.id != old.id:
+                raise NotAllowed("a later round is already running: use that one")
+            run = people.add_enrollment(
+                tx,
+                learner_id=old.learner_id,
+                course=old.course,
+                round=newest.round + 1,
+                state=EnrollmentState.ACTIVE,
+                timezone=old.timezone,
+                cadence=old.cadence,
+                now=now,
+                confirmed_at=now,
+                last_sent_at=newest.last_sent_at,
+                next_due_at=self._next_slot(newest, now),
+            )
+            if run is None:
+                raise NotAllowed("a round of this course is already running: use that one")
+            people.add_consent(tx, run.learner_id, run.id, consent)
+        self.wake()
+        return run

@@ -1,0 +1,120 @@
+"""Turns due enrollments into owed deliveries: the next lesson, or the end of the course.
+
+One transaction a batch, replayed without harm. Refuses to send: it only writes down.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from scheduler.clock import Clock
+from scheduler.domain.delivery import DeliveryKind
+from scheduler.domain.enrollment import Enrollment
+from scheduler.domain.syllabus import Syllabus
+from scheduler.finishing import finished, owed_at_finish
+from scheduler.rules import due, pace, progress
+from scheduler.store import Database, claims, ledger, people
+from scheduler.store.ledger import NewDelivery
+
+#: Rows planned in one transaction.
+BATCH = 500
+
+
+class Planner:
+    """Plans what is due now; any number may do so on one database."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        syllabi: Callable[[str], Syllabus | None],
+        *,
+        min_gap: timedelta,
+        spread: timedelta,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._syllabi = syllabi
+        self._min_gap = min_gap
+        self._spread = spread
+
+    def plan(self, counts: Counter[str]) -> int:
+        """Turn due enrollments into owed deliveries; returns how many runs were looked at."""
+        now = self._clock.now()
+        with self._db.write() as tx:
+            runs = claims.due_enrollments(tx, now, BATCH)
+            if not runs:
+                return 0
+            keys = ledger.lesson_keys(tx, runs)
+            addresses = people.addresses(tx, [run.learner_id for run in runs])
+            late = sum(1 for run in runs if _late_by(run, now) > due.LATE_AFTER)
+            owed: list[NewDelivery] = []
+            changed: list[Enrollment] = []
+            for run in runs:
+                run, rows = self._plan_one(run, keys, addresses[run.learner_id], late, now)
+                changed.append(run)
+                owed.extend(rows)
+            ledger.owe(tx, owed, now)
+            people.save_enrollments(tx, changed)
+        counts["planned"] += sum(1 for row in owed if row.kind is DeliveryKind.LESSON)
+        return len(runs)
+
+    def _plan_one(
+        self,
+        run: Enrollment,
+        keys: Mapping[int, set[str]],
+        address: str,
+        late_count: int,
+        now: datetime,
+    ) -> tuple[Enrollment, list[NewDelivery]]:
+        syllabus = self._syllabi(run.course)
+        too_soon = not due.may_send(
+            run.timezone,
+            now=now,
+            last_sent_at=run.last_sent_at,
+            min_gap=self._min_gap,
+        )
+        at_night = due.is_night(run.timezone, now, run.next_due_at or now)
+        if syllabus is None or too_soon or at_night:
+            return self._at_next_slot(run, now), []
+        choice = progress.next_lesson(syllabus, keys.get(run.id, set()))
+        if isinstance(choice, progress.Finished):
+            run = finished(run, now)
+            return run, owed_at_finish(run, address, syllabus, now)
+        if isinstance(choice, progress.Hold):
+            return self._at_next_slot(run, now), []
+        delay = pace.catch_up_delay(
+            run.id,
+            late_by=_late_by(run, now),
+            late_count=late_count,
+            spread=self._spread,
+        )
+        lesson = NewDelivery(
+            enrollment_id=run.id,
+            round=run.round,
+            kind=DeliveryKind.LESSON,
+            key=choice.lesson.key,
+            to_addr=address,
+            not_before=now + delay,
+            position=choice.lesson.position,
+        )
+        # Nothing further is planned for this run until this delivery has settled.
+        return replace(run, next_due_at=None), [lesson]
+
+    def _at_next_slot(self, run: Enrollment, now: datetime) -> Enrollment:
+        # One second on: a slot that is now has just been turned down.
+        slot = due.next_slot(
+            run.cadence,
+            run.timezone,
+            after=now + timedelta(seconds=1),
+            last_sent_at=run.last_sent_at,
+            min_gap=self._min_gap,
+        )
+        return replace(run, next_due_at=slot)
+
+
+def _late_by(run: Enrollment, now: datetime) -> timedelta:
+    return now - (run.next_due_at or now)

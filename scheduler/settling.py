@@ -1,0 +1,211 @@
+"""Writes down what a provider answered, and moves every run that it concerns.
+
+The answer, the learner's progress and its consequences are one transaction. Refuses
+to guess: silence arrives here as `Uncertain`, and a late truth may still replace it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from scheduler.clock import Clock
+from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
+from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
+from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Refused, Uncertain
+from scheduler.domain.syllabus import Syllabus
+from scheduler.finishing import finished, owed_at_finish
+from scheduler.rules import due, progress, retry, suppression
+from scheduler.store import Database, Tx, ledger, people
+from scheduler.store.ledger import NewDelivery, Settlement
+
+
+class Settler:
+    """Settles windows of outcomes for one provider."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        syllabi: Callable[[str], Syllabus | None],
+        *,
+        provider: str,
+        salt: str,
+        min_gap: timedelta,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._syllabi = syllabi
+        self._provider = provider
+        self._salt = salt
+        self._min_gap = min_gap
+        self._jitter = jitter
+
+    def settle(
+        self,
+        outcomes: Sequence[tuple[str, Outcome]],
+        by_id: Mapping[str, Delivery],
+        counts: Counter[str],
+    ) -> None:
+        now = self._clock.now()
+        settlements = [
+            self._settlement(by_id[delivery_id], outcome, now) for delivery_id, outcome in outcomes
+        ]
+        refusals = {
+            delivery_id: outcome
+            for delivery_id, outcome in outcomes
+            if isinstance(outcome, Refused)
+        }
+        with self._db.write() as tx:
+            settled = ledger.settle(tx, settlements)
+            self.advance(tx, settled, now)
+            self._apply_refusals(tx, settled, refusals, now)
+        counts.update(str(delivery.state) for delivery in settled)
+
+    def _settlement(self, delivery: Delivery, outcome: Outcome, now: datetime) -> Settlement:
+        state, verdict, ref, not_before = DeliveryState.ACCEPTED, "", "", None
+        if isinstance(outcome, Accepted):
+            verdict, ref = outcome.detail, outcome.ref
+        elif isinstance(outcome, Uncertain):
+            state, verdict = DeliveryState.UNCERTAIN, outcome.detail
+        elif isinstance(outcome, Refused) and outcome.fault is not Fault.CONFIG:
+            state, verdict = DeliveryState.REFUSED, outcome.detail
+        else:
+            # Our own misconfiguration is not the learner's fault: it waits until it is mended.
+            deferred = outcome if isinstance(outcome, Deferred) else _as_deferred(outcome)
+            decision = retry.after_deferral(
+                deferred,
+                attempt=delivery.attempt,
+                first_due_at=delivery.first_due_at or delivery.created_at,
+                now=now,
+                jitter=self._jitter(),
+            )
+            verdict = deferred.detail
+            if isinstance(decision, retry.Retry):
+                state, not_before = DeliveryState.WAITING, decision.at
+            else:
+                state, verdict = DeliveryState.DEAD, decision.reason
+        return Settlement(
+            delivery_id=delivery.id,
+            attempt=delivery.attempt,
+            state=state,
+            at=now,
+            verdict=verdict,
+            provider=self._provider,
+            provider_ref=ref,
+            not_before=not_before,
+        )
+
+    def advance(self, tx: Tx, settled: Sequence[Delivery], now: datetime) -> None:
+        """Move the runs whose lesson was handed over, or may have been, to their next slot."""
+        handed_over = {
+            d.enrollment_id: d
+            for d in settled
+            if d.kind is DeliveryKind.LESSON
+            and d.state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN)
+        }
+        self.pause_runs(
+            tx,
+            [
+                d.enrollment_id
+                for d in settled
+                if d.kind is DeliveryKind.LESSON and d.state is DeliveryState.DEAD
+            ],
+            now,
+        )
+        if not handed_over:
+            return
+        runs = people.enrollments(tx, list(handed_over), lock=True)
+        keys = ledger.lesson_keys(tx, list(runs.values()))
+        slots: dict[tuple[object, ...], datetime] = {}
+        changed: list[Enrollment] = []
+        ended: list[Enrollment] = []
+        for run in runs.values():
+            delivery = handed_over[run.id]
+            sent_at = delivery.sending_at or now
+            run = replace(run, last_sent_at=max(sent_at, run.last_sent_at or sent_at))
+            syllabus = self._syllabi(run.course)
+            running = run.state in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
+            if delivery.round != run.round or not running or syllabus is None:
+                changed.append(run)
+                continue
+            choice = progress.next_lesson(syllabus, keys.get(run.id, set()))
+            if isinstance(choice, progress.Finished):
+                run = finished(run, now)
+                ended.append(run)
+            elif run.state is EnrollmentState.ACTIVE:
+                group = (run.timezone, run.cadence, run.last_sent_at)
+                if group not in slots:
+                    slots[group] = due.next_slot(
+                        run.cadence,
+                        run.timezone,
+                        after=now,
+                        last_sent_at=run.last_sent_at,
+                        min_gap=self._min_gap,
+                    )
+                run = replace(run, next_due_at=slots[group])
+            changed.append(run)
+        people.save_enrollments(tx, changed)
+        self._owe_endings(tx, ended, now)
+
+    def _owe_endings(self, tx: Tx, ended: Sequence[Enrollment], now: datetime) -> None:
+        if not ended:
+            return
+        addresses = people.addresses(tx, [run.learner_id for run in ended])
+        letters: list[NewDelivery] = []
+        for run in ended:
+            syllabus = self._syllabi(run.course)
+            if syllabus is not None:
+                letters += owed_at_finish(run, addresses[run.learner_id], syllabus, now)
+        ledger.owe(tx, letters, now)
+
+    def _apply_refusals(
+        self,
+        tx: Tx,
+        settled: Sequence[Delivery],
+        refusals: Mapping[str, Refused],
+        now: datetime,
+    ) -> None:
+        """A bad address is suppressed everywhere; any other refusal pauses the run."""
+        for delivery in settled:
+            refused = refusals.get(delivery.id)
+            if refused is None or delivery.state is not DeliveryState.REFUSED:
+                continue
+            consequence = suppression.after_refusal(refused)
+            if consequence.suppress:
+                hashed = suppression.address_hash(self._salt, people.address_key(delivery.to_addr))
+                people.suppress(tx, hashed, reason="bounced", source=self._provider, now=now)
+            if consequence.stop:
+                self._stop_all_runs(tx, delivery, now)
+            elif consequence.pause:
+                self.pause_runs(tx, [delivery.enrollment_id], now)
+
+    def _stop_all_runs(self, tx: Tx, delivery: Delivery, now: datetime) -> None:
+        run = people.enrollment(tx, delivery.enrollment_id, lock=True)
+        if run is None:
+            return
+        for other in people.enrollments_of(tx, run.learner_id):
+            if progress.allowed(other.state, EnrollmentEvent.BOUNCED):
+                people.save_enrollment(tx, progress.apply(other, EnrollmentEvent.BOUNCED, now))
+                ledger.cancel_open(tx, other.id, now=now, verdict="the address bounced")
+
+    def pause_runs(self, tx: Tx, enrollment_ids: Sequence[int], now: datetime) -> None:
+        """A run whose lesson could not be delivered waits for a person."""
+        if not enrollment_ids:
+            return
+        runs = people.enrollments(tx, enrollment_ids, lock=True)
+        paused = [
+            replace(progress.apply(run, EnrollmentEvent.PAUSED, now), reason="delivery failed")
+            for run in runs.values()
+            if progress.allowed(run.state, EnrollmentEvent.PAUSED)
+        ]
+        people.save_enrollments(tx, paused)
+
+
+def _as_deferred(outcome: Outcome) -> Deferred:
+    detail = outcome.detail if isinstance(outcome, Refused) else ""
+    return Deferred(detail=detail, fault=Fault.CONFIG)

@@ -1,0 +1,120 @@
+"""The slow housekeeping: ends pauses, expires signups, mends runs that lost their place.
+
+What belongs to one hand-over (stale claims, uncertain outcomes) is the dispatcher's;
+nothing here sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from scheduler import zones
+from scheduler.clock import Clock
+from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
+from scheduler.domain.syllabus import Syllabus
+from scheduler.rules import due, progress
+from scheduler.store import Database, Tx, ledger, people
+
+#: Rows mended in one transaction, so that a busy morning is never kept waiting.
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepSettings:
+    """How long things may lie about."""
+
+    #: An unconfirmed signup is ended after this.
+    signup_expires: timedelta = timedelta(days=7)
+    min_gap: timedelta = due.MIN_GAP
+
+
+class Upkeep:
+    """Run it every few minutes; running it twice at once is harmless."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        syllabi: Callable[[str], Syllabus | None],
+        settings: UpkeepSettings | None = None,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._syllabi = syllabi
+        self._settings = settings or UpkeepSettings()
+
+    def run(self) -> dict[str, int]:
+        """Do all of it once and return how many rows each part touched."""
+        now = self._clock.now()
+        return {
+            "resumed": self._end_pauses(now),
+            "expired": self._expire_signups(now),
+            "mended": self._mend_stranded(now),
+            "rezoned": self._follow_zone_data(now),
+        }
+
+    def _end_pauses(self, now: datetime) -> int:
+        with self._db.write() as tx:
+            runs = people.pauses_ended(tx, now, BATCH)
+            resumed = [progress.apply(run, EnrollmentEvent.RESUMED, now) for run in runs]
+            self._set_going(tx, resumed, now)
+        return len(runs)
+
+    def _expire_signups(self, now: datetime) -> int:
+        with self._db.write() as tx:
+            runs = people.signups_expired(tx, now - self._settings.signup_expires, BATCH)
+            for run in runs:
+                ledger.cancel_open(tx, run.id, now=now, verdict="the signup was never confirmed")
+            people.save_enrollments(
+                tx, [progress.apply(run, EnrollmentEvent.EXPIRED, now) for run in runs]
+            )
+        return len(runs)
+
+    def _mend_stranded(self, now: datetime) -> int:
+        """Active runs with nothing owed and no next slot: a requeue or a lost course left them."""
+        with self._db.write() as tx:
+            runs = [r for r in people.stranded(tx, BATCH) if self._syllabi(r.course) is not None]
+            self._set_going(tx, runs, now)
+        return len(runs)
+
+    def _follow_zone_data(self, now: datetime) -> int:
+        """New zone rules move the hour: derive every future slot again, once per release."""
+        version = zones.version()
+        with self._db.read() as tx:
+            if people.get_meta(tx, "tzdata_version") == version:
+                return 0
+        changed = 0
+        with self._db.write() as tx:
+            for run in people.active_after(tx, now):
+                slot = self._next_slot(run, now)
+                if slot != run.next_due_at:
+                    people.save_enrollment(tx, replace(run, next_due_at=slot))
+                    changed += 1
+            people.set_meta(tx, "tzdata_version", version)
+        return changed
+
+    def _set_going(self, tx: Tx, runs: list[Enrollment], now: datetime) -> None:
+        """Give each run its next slot, or move the lesson it is already owed there."""
+        if not runs:
+            return
+        already_owed = ledger.open_lessons(tx, [run.id for run in runs])
+        going = []
+        for run in runs:
+            slot = self._next_slot(run, now)
+            if already_owed.get(run.id):
+                ledger.postpone_open(tx, run.id, not_before=slot)
+            elif run.state is EnrollmentState.ACTIVE:
+                run = replace(run, next_due_at=slot)
+            going.append(run)
+        people.save_enrollments(tx, going)
+
+    def _next_slot(self, run: Enrollment, now: datetime) -> datetime:
+        return due.next_slot(
+            run.cadence,
+            run.timezone,
+            after=now,
+            last_sent_at=run.last_sent_at,
+            min_gap=self._settings.min_gap,
+        )
