@@ -1,0 +1,134 @@
+"""Draws the parts of docs/ that the code already says: glossary and states.
+
+Run `python -m tests.house.drawings` after a change; the tests beside it compare.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from enum import StrEnum
+from pathlib import Path
+
+from scheduler.domain import delivery, enrollment, events, provider, syllabus
+from scheduler.domain.delivery import MOVES
+from scheduler.domain.enrollment import EnrollmentState
+from scheduler.rules.progress import TRANSITIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+GLOSSARY, STATES = ROOT / "docs" / "glossary.md", ROOT / "docs" / "states.md"
+
+#: The words people use, in the order in which a newcomer meets them.
+WORDS = {
+    "course": "one folder in `lessons/`; finite and ordered",
+    "lesson": "one numbered `.md`; identified by its key (the slug without the number)",
+    "letter": "any mail that is not a lesson: confirm, links, welcome, completed, follow-up",
+    "catalog": "all courses found",
+    "syllabus": "the ordered lesson keys plus a cadence: all the scheduler knows of a course",
+    "learner": "a person: address, name, time zone, language, consent",
+    "consent": "what was agreed, when, where, in which wording; kept after leaving",
+    "enrollment": "one person's run through one course",
+    "round": "a run counted from 1; restarting begins a new round and keeps the old one",
+    "cadence": "days between lessons, allowed weekdays, local hour",
+    "slot": "the local date and hour at which a learner's next lesson falls",
+    "due": "the slot has passed and nothing is owed for it yet",
+    "message": "a finished email, ready for any provider",
+    "delivery": "one message owed to one person; unique per enrollment, round and key",
+    "attempt": "one hand-over to a provider",
+    "outcome": "what the provider answered: accepted, deferred, refused, uncertain",
+    "provider": "sends; one file: the local outbox, an SMTP relay, an email API",
+    "accepted": "the provider took the message",
+    "delivered": "the receiving server took it; known only if an event says so",
+    "suppression": "a do-not-send entry for an address, checked at the moment of sending",
+    "claim": "a worker's time-limited right to one delivery",
+    "done": "the learner said “I did it” for a lesson",
+    "leave": "withdraw from one course; “leave everything” suppresses the address",
+    "admin, author, operator": "runs the school, writes lessons, runs the machine",
+}
+
+ENUMS = {
+    "Enrollment states": enrollment.EnrollmentState,
+    "Why an enrollment was stopped": enrollment.StopReason,
+    "What can happen to an enrollment": enrollment.EnrollmentEvent,
+    "Delivery states": delivery.DeliveryState,
+    "Kinds of delivery": delivery.DeliveryKind,
+    "Readiness of a lesson": syllabus.Readiness,
+    "Whose fault a refusal or delay is": provider.Fault,
+    "What a provider reports later": events.EventKind,
+}
+
+
+def meanings(enum: type[StrEnum]) -> dict[str, str]:
+    """Each member's value and the comment in the line above it."""
+    found: dict[str, str] = {}
+    comment: list[str] = []
+    for line in inspect.getsource(enum).splitlines():
+        line = line.strip()
+        if line.startswith("#: "):
+            comment.append(line[3:])
+        elif member := re.fullmatch(r'[A-Z_]+ = "([a-z_]+)"', line):
+            found[member[1]] = " ".join(comment)
+            comment = []
+    return found
+
+
+def glossary() -> str:
+    lines = ["# Glossary", "", "One word per thing, in code, database, pages and docs.", ""]
+    lines += ["| word | meaning |", "| --- | --- |"]
+    lines += [f"| {word} | {meaning} |" for word, meaning in WORDS.items()]
+    for title, enum in ENUMS.items():
+        lines += ["", f"## {title}", "", "| name | meaning |", "| --- | --- |"]
+        lines += [f"| `{name}` | {meaning} |" for name, meaning in meanings(enum).items()]
+    return "\n".join(lines) + "\n"
+
+
+def states() -> str:
+    enrollment_arrows = [
+        f"    {start} --> {end}: {event}" for (start, event), (end, _) in TRANSITIONS.items()
+    ]
+    enrollment_arrows += [
+        f"    {EnrollmentState.STOPPED} --> {target}: rejoined"
+        for target in (
+            EnrollmentState.PENDING,
+            EnrollmentState.ACTIVE,
+            EnrollmentState.COMPLETED,
+        )
+    ]
+    delivery_arrows = [f"    {start} --> {end}" for start, ends in MOVES.items() for end in sorted(ends)]
+    return "\n".join(
+        [
+            "# States",
+            "",
+            "Drawn from the tables in `scheduler/rules/progress.py` and",
+            "`scheduler/domain/delivery.py`; a test keeps this page true.",
+            "",
+            "## Enrollment",
+            "",
+            "```mermaid",
+            "stateDiagram-v2",
+            f"    [*] --> {EnrollmentState.PENDING}: signed up",
+            f"    [*] --> {EnrollmentState.ACTIVE}: enrolled with consent",
+            *enrollment_arrows,
+            "```",
+            "",
+            "Undo of leaving (`rejoined`) goes back to where the learner was.",
+            "",
+            "## Delivery",
+            "",
+            "```mermaid",
+            "stateDiagram-v2",
+            "    [*] --> due: owed",
+            "    [*] --> skipped: passed over",
+            *delivery_arrows,
+            "```",
+            "",
+            "`sending` is never blindly sent again: silence makes it `uncertain`, and only",
+            "evidence or the course's policy moves it on.",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    GLOSSARY.write_text(glossary(), "utf-8")
+    STATES.write_text(states(), "utf-8")
