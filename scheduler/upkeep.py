@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from scheduler import zones
 from scheduler.clock import Clock
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
 from scheduler.domain.syllabus import Syllabus
@@ -80,20 +79,16 @@ class Upkeep:
         return len(runs)
 
     def _follow_zone_data(self, now: datetime) -> int:
-        """New zone rules move the hour: derive every future slot again, once per release."""
-        version = zones.version()
-        with self._db.read() as tx:
-            if people.get_meta(tx, "tzdata_version") == version:
-                return 0
-        changed = 0
+        """New zone rules may move the hour: derive again what was planned under older ones."""
         with self._db.write() as tx:
-            for run in people.active_after(tx, now):
-                slot = self._next_slot(run, now)
-                if slot != run.next_due_at:
-                    people.save_enrollment(tx, replace(run, next_due_at=slot))
-                    changed += 1
-            people.set_meta(tx, "tzdata_version", version)
-        return changed
+            runs = people.stamped_with_other_tzdata(tx, BATCH)
+            people.save_enrollments(tx, [self._replanned(run, now) for run in runs])
+        return len(runs)
+
+    def _replanned(self, run: Enrollment, now: datetime) -> Enrollment:
+        if run.next_due_at is None or run.next_due_at <= now:
+            return run
+        return replace(run, next_due_at=self._next_slot(run, now))
 
     def _set_going(self, tx: Tx, runs: list[Enrollment], now: datetime) -> None:
         """Give each run its next slot, or move the lesson it is already owed there."""

@@ -14,11 +14,12 @@ from scheduler.domain.enrollment import (
     EnrollmentState,
 )
 from scheduler.domain.learner import Consent
+from scheduler.domain.syllabus import LessonRef
 from scheduler.enrolling.desk import FAR_FUTURE, Desk, new_lesson, new_letter, with_pace
 from scheduler.errors import NotAllowed
 from scheduler.finishing import finished, owed_at_finish
 from scheduler.rules import progress
-from scheduler.store import ledger, people
+from scheduler.store import Tx, ledger, people
 
 
 class Pacing(Desk):
@@ -111,25 +112,39 @@ class Pacing(Desk):
         return run
 
     def skip(self, enrollment_id: int, consent: Consent) -> str:
-        """Pass over the next lesson; returns its key. The one after it keeps the slot."""
+        """Pass over the next lesson; returns its key. The one after it keeps the slot.
+
+        A lesson that is owed but has not left yet is the next one.
+        """
         now = self._clock.now()
         with self._db.write() as tx:
             run = self._locked(tx, enrollment_id)
             if run.state not in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED):
                 raise NotAllowed(f"this enrollment is {run.state}: only a running one can skip")
-            choice = self._next_lesson(tx, run)
-            if isinstance(choice, progress.Finished):
-                raise NotAllowed("there is no next lesson to skip")
             learner = self._learner(tx, run)
-            ledger.add_skipped(tx, new_lesson(run, learner, choice.lesson, now), now)
+            owed = ledger.open_lessons(tx, [run.id]).get(run.id)
+            lesson = LessonRef(owed[0].key, 0) if owed else self._next_ref(tx, run)
+            passed_over = ledger.add_skipped(
+                tx, new_lesson(run, learner, lesson, now), now, "passed over on request"
+            )
+            if passed_over is None:
+                raise NotAllowed(f"{lesson.key!r} is just being sent: try again in a minute")
             people.add_consent(tx, run.learner_id, run.id, consent)
             if isinstance(self._next_lesson(tx, run), progress.Finished):
                 syllabus = self._syllabus(run.course)
                 run = finished(run, now)
                 people.save_enrollment(tx, run)
                 ledger.owe(tx, owed_at_finish(run, learner.address, syllabus, now), now)
+            elif owed and run.state is EnrollmentState.ACTIVE:
+                self._restart_clock(tx, run, now)
         self.wake()
-        return choice.lesson.key
+        return lesson.key
+
+    def _next_ref(self, tx: Tx, run: Enrollment) -> LessonRef:
+        choice = self._next_lesson(tx, run)
+        if isinstance(choice, progress.Finished):
+            raise NotAllowed("there is no next lesson to skip")
+        return choice.lesson
 
     def resend(self, enrollment_id: int, key: str) -> str:
         """Owe one more copy of a lesson or letter already sent; returns the delivery's id.

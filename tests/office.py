@@ -1,0 +1,223 @@
+"""A whole post office on a real database, with a letterbox instead of a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from scheduler.clock import FixedClock
+from scheduler.dispatch import EVIDENCE_WAIT, Counts, Dispatcher, DispatchSettings
+from scheduler.domain.delivery import Claimed, Delivery
+from scheduler.domain.learner import Consent
+from scheduler.domain.message import Message, Unfit
+from scheduler.domain.provider import Accepted, Outcome
+from scheduler.domain.syllabus import Cadence, FollowUp, LessonRef, Readiness, Syllabus
+from scheduler.enrolling import Enrolling
+from scheduler.store import Database, ledger, people, reports
+from scheduler.store.tables import deliveries, enrollments
+from scheduler.upkeep import Upkeep
+from scheduler.zones import zone
+
+SALT = "salt"
+#: A Monday, 09:00 in Berlin.
+MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+def agreed(action: str = "signup") -> Consent:
+    return Consent(action=action, text="Send me the course.", source="test", at=MONDAY)
+
+
+def a_syllabus(*keys: str, **readiness: Readiness) -> Syllabus:
+    keys = keys or ("one", "two", "three")
+    return Syllabus(
+        course="c",
+        lessons=tuple(
+            LessonRef(key, n, readiness.get(key, Readiness.PUBLISHED))
+            for n, key in enumerate(keys, 1)
+        ),
+        cadence=Cadence(),
+        timezone="Europe/Berlin",
+    )
+
+
+@dataclass
+class PlainComposer:
+    """Writes the delivery's key as the whole message."""
+
+    unfit: dict[str, Unfit] = field(default_factory=dict)
+
+    def compose(self, claimed: Sequence[Claimed]) -> list[Message | Unfit]:
+        return [self._one(one.delivery) for one in claimed]
+
+    def _one(self, delivery: Delivery) -> Message | Unfit:
+        if delivery.key in self.unfit:
+            bad = self.unfit[delivery.key]
+            return Unfit(delivery.id, bad.reason, bad.poison, bad.hold)
+        return Message(
+            delivery_id=delivery.id,
+            to_addr=delivery.to_addr,
+            envelope_from="bounces@example.com",
+            message_id=f"<{delivery.id}@example.com>",
+            version=f"v-{delivery.key}",
+            raw=delivery.key.encode(),
+        )
+
+    def document(self, version: str) -> str:
+        return f"{{{version!r}}}"
+
+
+@dataclass(frozen=True)
+class Posted:
+    """One message as the letterbox saw it."""
+
+    at: datetime
+    to: str
+    key: str
+    message_id: str
+
+
+@dataclass
+class Letterbox:
+    """Keeps what it is handed; `answers` may say otherwise for a key, or be a callable."""
+
+    clock: FixedClock
+    name: str = "letterbox"
+    form: str = "raw"
+    window: int = 50
+    posted: list[Posted] = field(default_factory=list)
+    answers: dict[str, Outcome] = field(default_factory=dict)
+    before: Callable[[Sequence[Message]], Any] = lambda _: None
+
+    def send(self, messages: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
+        self.before(messages)
+        for message in messages:
+            outcome = self.answers.get(message.raw.decode(), Accepted("ref"))
+            if isinstance(outcome, Accepted):
+                self.posted.append(
+                    Posted(
+                        self.clock.now(), message.to_addr, message.raw.decode(), message.message_id
+                    )
+                )
+            yield message.delivery_id, outcome
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Office:
+    """Everything between a signup and a letterbox."""
+
+    def __init__(self, db: Database, syllabus: Syllabus | None = None, **settings: Any) -> None:
+        self.db = db
+        self.clock = FixedClock(MONDAY)
+        self.syllabus = syllabus or a_syllabus()
+        self.composer = PlainComposer()
+        self.letterbox = Letterbox(self.clock)
+        self.enrolling = Enrolling(db, self.clock, self._syllabi, salt=SALT)
+        self.upkeep = Upkeep(db, self.clock, self._syllabi)
+        self.settings = DispatchSettings(**settings)
+        self.dispatcher = self.worker("worker")
+
+    def worker(self, owner: str) -> Dispatcher:
+        return Dispatcher(
+            self.db,
+            self.clock,
+            self._syllabi,
+            self.composer,
+            self.letterbox,
+            salt=SALT,
+            settings=self.settings,
+            owner=owner,
+            jitter=lambda: 0.5,
+        )
+
+    def _syllabi(self, course: str) -> Syllabus | None:
+        return self.syllabus if course == self.syllabus.course else None
+
+    # -- what people do ------------------------------------------------------------------------
+
+    def sign_up(self, address: str = "ada@example.com", **wishes: Any) -> int:
+        answer = self.enrolling.sign_up("c", address, consent=agreed(), **wishes)
+        assert answer.enrollment_id is not None
+        return answer.enrollment_id
+
+    def join(self, address: str = "ada@example.com", **wishes: Any) -> int:
+        """Sign up and confirm; returns the enrollment."""
+        run = self.sign_up(address, **wishes)
+        self.enrolling.confirm(run, agreed("confirm"))
+        return run
+
+    # -- what time does ------------------------------------------------------------------------
+
+    def work(self) -> Counts:
+        return self.dispatcher.run_due()
+
+    def pass_time(self, step: timedelta, *, tick: timedelta = timedelta(hours=8)) -> None:
+        """Let time pass as a running worker would see it.
+
+        Stops at every instant at which something may become due, and at least every `tick`.
+        """
+        end = self.clock.now() + step
+        while (now := self.clock.now()) < end:
+            self.clock.advance(min(self._next_instant(now), now + tick, end) - now)
+            self.upkeep.run()
+            self.work()
+
+    def _next_instant(self, now: datetime) -> datetime:
+        """The next instant at which a row says that something may happen."""
+        columns = [
+            enrollments.c.next_due_at,
+            enrollments.c.paused_until,
+            deliveries.c.not_before,
+            deliveries.c.lease_until,
+        ]
+        silent = select(func.min(deliveries.c.settled_at)).where(deliveries.c.state == "uncertain")
+        with self.db.read() as tx:
+            found = [tx.execute(select(func.min(c)).where(c > now)).scalar() for c in columns]
+            silent_since = tx.execute(silent).scalar()
+        if silent_since is not None and silent_since + EVIDENCE_WAIT >= now:
+            found.append(silent_since + EVIDENCE_WAIT + timedelta(seconds=1))
+        return min(filter(None, found), default=datetime.max.replace(tzinfo=UTC))
+
+    def sleep(self, step: timedelta) -> None:
+        """Let time pass with nobody at work."""
+        self.clock.advance(step)
+
+    # -- what can be seen ----------------------------------------------------------------------
+
+    def keys(self, address: str = "ada@example.com") -> list[str]:
+        return [posted.key for posted in self.letterbox.posted if posted.to == address]
+
+    def lessons(self, address: str = "ada@example.com") -> list[str]:
+        return [key for key in self.keys(address) if not key.startswith("@")]
+
+    def mornings(self, address: str = "ada@example.com", name: str = "Europe/Berlin") -> list[str]:
+        """Local date and hour of each lesson."""
+        return [
+            posted.at.astimezone(zone(name)).strftime("%a %d %H:%M")
+            for posted in self.letterbox.posted
+            if posted.to == address and not posted.key.startswith("@")
+        ]
+
+    def run(self, enrollment_id: int) -> Any:
+        with self.db.read() as tx:
+            return people.enrollment(tx, enrollment_id)
+
+    def deliveries(self, enrollment_id: int) -> dict[str, Delivery]:
+        with self.db.read() as tx:
+            return {d.key: d for d in ledger.deliveries_of(tx, enrollment_id)}
+
+    def overview(self) -> Any:
+        now = self.clock.now()
+        with self.db.read() as tx:
+            return reports.overview(tx, now, now - timedelta(days=1), now)
+
+
+def with_follow_up(syllabus: Syllabus, key: str, days: int) -> Syllabus:
+    from dataclasses import replace
+
+    return replace(syllabus, follow_ups=(FollowUp(key, days),))
