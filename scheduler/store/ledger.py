@@ -1,0 +1,367 @@
+"""The ledger of deliveries: what is owed, what became of it, what was sent.
+
+Every change of state appends to `delivery_events` in the same transaction. Reading lives in
+`deliveries` and `versions`. Refuses to claim or hand over (that is `claims`), and never moves
+a row whose state no longer fits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Integer,
+    String,
+    bindparam,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+
+from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
+from scheduler.store import batch, upsert
+from scheduler.store.columns import UtcTime
+from scheduler.store.database import Tx
+from scheduler.store.deliveries import (
+    claimed_view,
+    deliveries_of,
+    delivery,
+    id_prefix,
+    lesson_keys,
+    letter_keys,
+    open_lessons,
+)
+from scheduler.store.history import DeliveryEventRow, append, history
+from scheduler.store.mapping import DELIVERY, to_delivery
+from scheduler.store.tables import RowId, deliveries, state_in
+from scheduler.store.versions import keep_version, known_versions, version_document
+
+__all__ = [
+    "DeliveryEventRow",
+    "NewDelivery",
+    "Settlement",
+    "add_skipped",
+    "cancel_open",
+    "claimed_view",
+    "deliveries_of",
+    "delivery",
+    "history",
+    "keep_version",
+    "known_versions",
+    "lesson_keys",
+    "letter_keys",
+    "open_lessons",
+    "owe",
+    "postpone_open",
+    "requeue",
+    "settle",
+    "version_document",
+]
+
+_d = deliveries.c
+
+_OWED: batch.Shape = {
+    "id": String(),
+    "enrollment_id": RowId,
+    "round": Integer(),
+    "kind": String(),
+    "key": String(),
+    "position": Integer(),
+    "to_addr": String(),
+    "not_before": UtcTime(),
+}
+_SETTLED: batch.Shape = {
+    "id": String(),
+    "attempt": Integer(),
+    "state": String(),
+    "at": UtcTime(),
+    "verdict": String(),
+    "provider": String(),
+    "provider_ref": String(),
+    "not_before": UtcTime(),
+}
+
+#: What a row that is owed anew forgets of its earlier life.
+_FRESH: dict[str, Any] = {
+    "state": str(DeliveryState.DUE),
+    "attempt": 0,
+    "dated_at": null(),
+    "lesson_version": "",
+    "message_id": "",
+    "lease_owner": "",
+    "lease_until": null(),
+    "provider_ref": "",
+    "verdict": "",
+    "sending_at": null(),
+    "settled_at": null(),
+    "resolved_at": null(),
+}
+
+#: Not handed over yet: may still be withdrawn.
+_WITHDRAWABLE = (DeliveryState.DUE, DeliveryState.CLAIMED, DeliveryState.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One message to be owed; `not_before` is aware UTC."""
+
+    enrollment_id: int
+    round: int
+    kind: DeliveryKind
+    key: str
+    to_addr: str
+    not_before: datetime
+    #: Position of the lesson; 0 for letters.
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one hand-over; `at` and `not_before` are aware UTC."""
+
+    delivery_id: str
+    attempt: int
+    state: DeliveryState
+    at: datetime
+    verdict: str = ""
+    provider: str = ""
+    provider_ref: str = ""
+    not_before: datetime | None = None
+
+
+def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime) -> list[str]:
+    """Owe these messages; returns the ids of those now due because of this call.
+
+    Replay is harmless: what was owed before under the same enrollment, round and key stays as
+    it is, except that a cancelled row is owed anew (same id, attempts from 0).
+    """
+    # One statement may touch a row only once.
+    distinct = {(row.enrollment_id, row.round, row.key): row for row in reversed(rows)}
+    if not distinct:
+        return []
+    chosen = list(reversed(distinct.values()))
+    ids = _new_ids(now, len(chosen))
+    packed = batch.pack(
+        tx.dialect.name,
+        _OWED,
+        (
+            (
+                *(number, r.enrollment_id, r.round, str(r.kind), r.key),
+                *(r.position, r.to_addr, r.not_before),
+            )
+            for number, r in zip(ids, chosen, strict=True)
+        ),
+    )
+    due = list(tx.execute(_owe(tx.dialect.name), packed | {"now": now}).scalars())
+    made = set(ids)
+    _note(
+        tx,
+        [(number, "" if number in made else DeliveryState.CANCELLED) for number in due],
+        DeliveryState.DUE,
+        now,
+    )
+    return due
+
+
+def add_skipped(
+    tx: Tx, row: NewDelivery, now: datetime, verdict: str = "passed over on purpose"
+) -> str | None:
+    """Record a lesson as passed over on purpose; None if it was already handed over."""
+    existing = tx.execute(
+        select(_d.id, _d.state)
+        .where(_d.enrollment_id == row.enrollment_id, _d.round == row.round, _d.key == row.key)
+        .with_for_update()
+    ).one_or_none()
+    skipped = {"state": str(DeliveryState.SKIPPED), "settled_at": now, "verdict": verdict}
+    if existing is None:
+        number = _new_ids(now, 1)[0]
+        values = {
+            "id": number,
+            "enrollment_id": row.enrollment_id,
+            "round": row.round,
+            "kind": str(row.kind),
+            "key": row.key,
+            "position": row.position,
+            "to_addr": row.to_addr,
+            "not_before": row.not_before,
+            "first_due_at": now,
+            "created_at": now,
+        }
+        tx.execute(insert(deliveries).values(values | skipped))
+        before = ""
+    else:
+        number, before = existing
+        passable = (*_WITHDRAWABLE, DeliveryState.CANCELLED, DeliveryState.DEAD)
+        if before not in passable:
+            return None
+        tx.execute(update(deliveries).where(_d.id == number).values(skipped))
+    _note(tx, [(number, before)], DeliveryState.SKIPPED, now, verdict)
+    return str(number)
+
+
+def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[Delivery]:
+    """Record outcomes in bulk; returns the rows that changed, as they now are.
+
+    Only a row in `sending` or `uncertain` with that very attempt changes: a late truthful
+    answer beats `uncertain`, and anything later than that is ignored.
+    """
+    if not settlements:
+        return []
+    waiting = {s.delivery_id: s for s in settlements}
+    settled: list[Delivery] = []
+    for source in (DeliveryState.SENDING, DeliveryState.UNCERTAIN):
+        packed = batch.pack(
+            tx.dialect.name,
+            _SETTLED,
+            (
+                (
+                    *(s.delivery_id, s.attempt, str(s.state), s.at, batch.line(s.verdict)),
+                    *(s.provider, batch.line(s.provider_ref, 255), s.not_before),
+                )
+                for s in waiting.values()
+            ),
+        )
+        rows = tx.execute(_settle(tx.dialect.name, source), packed).all()
+        changed = [to_delivery(row) for row in rows]
+        append(
+            tx,
+            ((d.id, waiting[d.id].at, source, d.state, d.lease_owner, d.verdict) for d in changed),
+        )
+        settled += changed
+        for d in changed:
+            del waiting[d.id]
+        if not waiting:
+            break
+    return settled
+
+
+def requeue(tx: Tx, delivery_id: str, now: datetime) -> bool:
+    """Owe a dead or refused delivery anew, attempts from 0; False if it is neither."""
+    before = tx.execute(
+        select(_d.state)
+        .where(_d.id == delivery_id, state_in(_d.state, "dead", "refused"))
+        .with_for_update()
+    ).scalar_one_or_none()
+    if before is None:
+        return False
+    anew = _FRESH | {"not_before": now, "first_due_at": now}
+    tx.execute(update(deliveries).where(_d.id == delivery_id).values(anew))
+    _note(tx, [(delivery_id, before)], DeliveryState.DUE, now, "owed again by staff")
+    return True
+
+
+def cancel_open(
+    tx: Tx,
+    enrollment_id: int,
+    *,
+    now: datetime,
+    verdict: str,
+    kinds: Collection[DeliveryKind] | None = None,
+) -> int:
+    """Withdraw what was not handed over yet; returns how many."""
+    found = _withdrawable(tx, enrollment_id, kinds)
+    if found:
+        values = {"state": str(DeliveryState.CANCELLED), "settled_at": now, "verdict": verdict}
+        numbers = [number for number, _ in found]
+        tx.execute(
+            update(deliveries).where(_d.id.in_(numbers)).values(values | {"lease_until": None})
+        )
+        _note(tx, found, DeliveryState.CANCELLED, now, verdict)
+    return len(found)
+
+
+def postpone_open(
+    tx: Tx,
+    enrollment_id: int,
+    *,
+    not_before: datetime,
+    kind: DeliveryKind = DeliveryKind.LESSON,
+) -> int:
+    """Move what is due or waiting to another instant, earlier or later; returns how many."""
+    statement = (
+        update(deliveries)
+        .where(
+            _d.enrollment_id == enrollment_id,
+            _d.kind == str(kind),
+            state_in(_d.state, "due", "waiting"),
+        )
+        .values(not_before=not_before)
+    )
+    return tx.execute(statement).rowcount
+
+
+def _withdrawable(
+    tx: Tx, enrollment_id: int, kinds: Collection[DeliveryKind] | None
+) -> list[tuple[str, str]]:
+    query = select(_d.id, _d.state).where(
+        _d.enrollment_id == enrollment_id, _d.state.in_([str(s) for s in _WITHDRAWABLE])
+    )
+    if kinds is not None:
+        query = query.where(_d.kind.in_([str(kind) for kind in kinds]))
+    return [(number, state) for number, state in tx.execute(query.with_for_update())]
+
+
+def _note(
+    tx: Tx, before: Sequence[tuple[str, str]], to: DeliveryState, now: datetime, detail: str = ""
+) -> None:
+    append(tx, ((number, now, state, to, "", batch.line(detail)) for number, state in before))
+
+
+def _new_ids(now: datetime, count: int) -> list[str]:
+    """Ids that begin with instant and place in the batch: one morning's rows lie side by side."""
+    prefix = id_prefix(now)
+    chance = os.urandom(8 * count).hex()
+    return [f"{prefix}{n % 0x10000:04x}{chance[16 * n : 16 * n + 16]}" for n in range(count)]
+
+
+@cache
+def _owe(dialect: str) -> ReturningInsert[Any]:
+    b = batch.table(dialect, _OWED)
+    now = bindparam("now", type_=UtcTime())
+    rows = select(*(b.c[name] for name in _OWED), literal(str(DeliveryState.DUE)), now, now).where(
+        b.c.id.is_not(None)
+    )  # SQLite needs a WHERE before ON CONFLICT
+    statement = upsert.insert(dialect, deliveries).from_select(
+        [*_OWED, "state", "first_due_at", "created_at"], rows
+    )
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["enrollment_id", "round", "key"],
+        set_=_FRESH
+        | {
+            "first_due_at": new.first_due_at,
+            "not_before": new.not_before,
+            "to_addr": new.to_addr,
+            "position": new.position,
+        },
+        where=state_in(_d.state, "cancelled"),
+    ).returning(_d.id)
+
+
+@cache
+def _settle(dialect: str, source: DeliveryState) -> ReturningUpdate[Any]:
+    b = batch.table(dialect, _SETTLED)
+    return (
+        update(deliveries)
+        .where(_d.id == b.c.id, _d.attempt == b.c.attempt, state_in(_d.state, str(source)))
+        .values(
+            state=b.c.state,
+            settled_at=b.c.at,
+            verdict=b.c.verdict,
+            provider=func.coalesce(func.nullif(b.c.provider, ""), _d.provider),
+            provider_ref=func.coalesce(func.nullif(b.c.provider_ref, ""), _d.provider_ref),
+            not_before=func.coalesce(b.c.not_before, _d.not_before),
+            lease_until=null(),
+            resolved_at=null(),
+        )
+        .returning(*DELIVERY)
+    )

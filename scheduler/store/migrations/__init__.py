@@ -1,0 +1,1 @@
+"""Schema revisions, oldest first; run by `scheduler.store.schema`."""

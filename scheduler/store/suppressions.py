@@ -1,0 +1,41 @@
+"""Addresses nothing may be sent to, as keyed hashes only. Checked again when a delivery is marked.
+
+The caller hashes (`rules.suppression.address_hash`); the address itself never comes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import String, delete, select
+
+from scheduler.store import batch
+from scheduler.store.database import Tx
+from scheduler.store.tables import suppressions
+from scheduler.store.upsert import insert
+
+
+def suppress(tx: Tx, address_hash: str, *, reason: str, source: str, now: datetime) -> None:
+    """Send nothing to this address from now on; the first reason stays."""
+    row = {"address_hash": address_hash, "reason": reason, "source": source, "at": now}
+    tx.execute(insert(tx.dialect.name, suppressions).values(row).on_conflict_do_nothing())
+
+
+def suppressed(tx: Tx, hashes: Sequence[str]) -> set[str]:
+    """Those of the hashes that are suppressed."""
+    if not hashes:
+        return set()
+    dialect = tx.dialect.name
+    b = batch.table(dialect, {"address_hash": String()})
+    query = select(suppressions.c.address_hash).where(
+        suppressions.c.address_hash.in_(select(b.c.address_hash))
+    )
+    packed = batch.pack(dialect, ("address_hash",), ((h,) for h in set(hashes)))
+    return set(tx.execute(query, packed).scalars())
+
+
+def unsuppress(tx: Tx, address_hash: str) -> bool:
+    """Allow this address again; False if it was not suppressed."""
+    where = suppressions.c.address_hash == address_hash
+    return tx.execute(delete(suppressions).where(where)).rowcount > 0
