@@ -1,0 +1,1 @@
+"""What providers are made of: sockets, deadlines, replies. No provider lives here."""
