@@ -1,0 +1,86 @@
+"""Reads an address as people type it, and guesses at a slip of the finger.
+
+Refuses what mail cannot reach (quoted local parts, comments, literals), never a typo:
+`suggestion` only asks. Does no network look-up.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from email_validator import EmailNotValidError, validate_email
+
+#: Mailbox providers many people use; a near miss of one of these is probably a slip.
+_COMMON = (
+    "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com",
+    "yahoo.com", "yahoo.co.uk", "yahoo.fr", "yahoo.de", "yahoo.co.in", "ymail.com",
+    "icloud.com", "me.com", "aol.com", "proton.me", "protonmail.com", "gmx.de", "gmx.net",
+    "gmx.com", "web.de", "t-online.de", "orange.fr", "hotmail.co.uk", "hotmail.fr",
+    "zoho.com", "fastmail.com", "hey.com", "qq.com", "163.com",
+)  # fmt: skip
+
+#: Real domains that merely look like one of the above.
+_REAL = frozenset({"mail.com", "email.com", "gmx.at", "gmx.ch", "mail.de", "mail.ru", "live.de"})
+
+_WEBMAIL = (
+    (("gmail.", "googlemail."), "Gmail", "https://mail.google.com/"),
+    (("outlook.", "hotmail.", "live.", "msn."), "Outlook", "https://outlook.live.com/mail/"),
+    (("yahoo.", "ymail."), "Yahoo Mail", "https://mail.yahoo.com/"),
+)
+
+
+class BadAddress(ValueError):
+    """This is not an address mail can reach; the message says how to fix it."""
+
+
+def read_address(typed: str) -> str:
+    """The address mail goes to: local part as typed, domain lower-cased and in A-label form.
+
+    Raises `BadAddress`.
+    """
+    typed = typed.strip().removeprefix("mailto:").strip("<>")
+    if not typed:
+        raise BadAddress("Enter your email address, like name@example.com.")
+    if "@" not in typed:
+        raise BadAddress("An email address has an @ in it, like name@example.com.")
+    try:
+        # `.test` never exists on the internet, so accepting it harms nobody and helps trials.
+        found = validate_email(typed, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as problem:
+        raise BadAddress(f"{_sentence(str(problem))} Write it like name@example.com.") from None
+    if found.ascii_email is None:
+        raise BadAddress(
+            "We cannot write to letters with accents before the @ yet. Use another address."
+        )
+    if len(found.ascii_email) > 254:
+        raise BadAddress("This address is longer than 254 characters. Use a shorter one.")
+    return found.ascii_email
+
+
+def suggestion(address: str) -> str | None:
+    """The address with the domain that was probably meant (`gmial.com`: `gmail.com`), or None."""
+    local, _, domain = address.rpartition("@")
+    if domain in _COMMON or domain in _REAL:
+        return None
+    near = difflib.get_close_matches(domain, _COMMON, n=1, cutoff=0.82)
+    return f"{local}@{near[0]}" if near else None
+
+
+def mailbox(address: str) -> str:
+    """One name for every spelling of a mailbox, for counting: no dots, no +tag, lower case."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.split('+', 1)[0].replace('.', '').casefold()}@{domain.casefold()}"
+
+
+def webmail(address: str) -> tuple[str, str] | None:
+    """Name and address of the web mail for that domain, if it is a well-known one."""
+    domain = address.rpartition("@")[2].casefold()
+    for starts, name, url in _WEBMAIL:
+        if domain.startswith(starts):
+            return name, url
+    return None
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith(".") else f"{text}."

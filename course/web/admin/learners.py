@@ -1,0 +1,189 @@
+"""The office's list of learners, and one learner's page with a timeline and buttons.
+
+What is filtered and which page is shown stand in the URL. Every button is a POST.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from course.pace_words import write_days
+from course.web.admin.session import AdminOnly
+from course.web.admin.telling import told
+from course.web.desk import AtDesk, Desk, Posted, text
+from scheduler.domain.delivery import DeliveryKind
+from scheduler.domain.enrollment import OPEN_STATES, Enrollment, EnrollmentState
+from scheduler.domain.learner import Consent
+from scheduler.errors import NotAllowed
+from scheduler.store import Tx, ledger, people, reports
+from scheduler.store.reports import LearnerRow
+
+router = APIRouter(include_in_schema=False, dependencies=[AdminOnly])
+
+PAGE = 50
+STATES = tuple(str(state) for state in EnrollmentState)
+_PROBLEM_LASTS = timedelta(minutes=10)
+
+
+@router.get("/admin/learners")
+def learners(
+    desk: AtDesk, q: str = "", course: str = "", state: str = "", after: int = 0
+) -> Response:
+    """People, newest first, fifty a page."""
+    state = state if state in STATES else ""
+    with desk.school.db.read() as tx:
+        rows = reports.search_learners(
+            tx,
+            course=course or None,
+            state=state or None,
+            text=q or None,
+            limit=PAGE + 1,
+            after=after or None,
+        )
+    more = len(rows) > PAGE
+    rows = rows[:PAGE]
+    chosen = {name: value for name, value in (("q", q), ("course", course), ("state", state))
+              if value}  # fmt: skip
+    last = rows[-1].enrollment.id if rows else 0
+    return desk.pages.page(
+        "admin/learners.html",
+        here="learners",
+        rows=rows,
+        q=q,
+        course=course,
+        state=state,
+        states=STATES,
+        courses=desk.school.catalog.courses(),
+        older=f"?{urlencode({**chosen, 'after': last})}" if more else "",
+        newest=f"?{urlencode(chosen)}" if after else "",
+        export=f"?{urlencode(chosen)}",
+    )
+
+
+@router.get("/admin/learners.csv")
+def export(desk: AtDesk, q: str = "", course: str = "", state: str = "") -> Response:
+    """The same people as a file, all pages of them."""
+    return StreamingResponse(
+        _csv(desk, q, course, state if state in STATES else ""),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": 'attachment; filename="learners.csv"'},
+    )
+
+
+@router.get("/admin/learners/{learner_id}")
+def learner(desk: AtDesk, learner_id: int, did: str = "", problem: str = "") -> Response:
+    """All there is to know about one person."""
+    with desk.school.db.read() as tx:
+        person = people.learner(tx, learner_id)
+        if person is None:
+            raise HTTPException(404)
+        runs = people.enrollments_of(tx, learner_id)
+        sent = {run.id: _sent_keys(run, tx) for run in runs}
+        rows = reports.timeline(tx, learner_id)
+    said = desk.sealer.open("problem", problem, within=_PROBLEM_LASTS) if problem else None
+    return desk.pages.page(
+        "admin/learner.html",
+        here="learners",
+        person=person,
+        runs=runs,
+        sent=sent,
+        open_states=OPEN_STATES,
+        courses=desk.school.catalog.courses(),
+        rows=told(rows, desk.school.catalog.courses()),
+        now=desk.school.clock.now(),
+        did=did,
+        problem=said.value if said else "",
+    )
+
+
+@router.post("/admin/learners/{learner_id}/{action}")
+def act(desk: AtDesk, request: Request, posted: Posted, learner_id: int, action: str) -> Response:
+    """Pause, resume, next, skip, resend or stop one run of this person."""
+    run = _run(desk, learner_id, text(posted, "run"))
+    do = _actions(desk, run, posted).get(action)
+    if do is None:
+        raise HTTPException(404)
+    consent = desk.visitors.consent(request, "staff", f"{action} by staff", "web:/admin")
+    here = f"/admin/learners/{learner_id}"
+    try:
+        do(consent)
+    except NotAllowed as problem:
+        return desk.pages.go(f"{here}?problem={desk.sealer.seal('problem', str(problem))}")
+    with desk.school.db.write() as tx:
+        people.add_audit(tx, desk.school.clock.now(), "admin", action, f"enrollment {run.id}")
+    return desk.pages.go(f"{here}?did={action}")
+
+
+def _actions(desk: Desk, run: Enrollment, posted: Posted) -> dict[str, Callable[[Consent], object]]:
+    enrolling = desk.school.enrolling
+    return {
+        "pause": lambda consent: enrolling.pause(run.id, consent=consent),
+        "resume": lambda consent: enrolling.resume(run.id, consent),
+        "next": lambda consent: enrolling.next_now(run.id, consent),
+        "skip": lambda consent: enrolling.skip(run.id, consent),
+        "resend": lambda _: enrolling.resend(run.id, text(posted, "key")),
+        "stop": lambda consent: enrolling.remove(run.id, consent),
+    }
+
+
+def _run(desk: Desk, learner_id: int, run_id: str) -> Enrollment:
+    with desk.school.db.read() as tx:
+        run = people.enrollment(tx, int(run_id)) if run_id.isdecimal() else None
+    if run is None or run.learner_id != learner_id:
+        raise HTTPException(404)
+    return run
+
+
+def _sent_keys(run: Enrollment, tx: Tx) -> list[str]:
+    return [
+        d.key
+        for d in ledger.deliveries_of(tx, run.id)
+        if d.kind is DeliveryKind.LESSON and d.round == run.round and d.sending_at is not None
+    ]
+
+
+def _csv(desk: Desk, q: str, course: str, state: str) -> Iterator[str]:
+    yield "email,first_name,course,state,reason,delivered,timezone,hour,days,next_due_at\r\n"
+    after: int | None = None
+    while True:
+        with desk.school.db.read() as tx:
+            rows = reports.search_learners(
+                tx, course=course or None, state=state or None, text=q or None,
+                limit=500, after=after,
+            )  # fmt: skip
+        if not rows:
+            return
+        after = rows[-1].enrollment.id
+        page = io.StringIO()
+        csv.writer(page).writerows([_safe(cell) for cell in _cells(row)] for row in rows)
+        yield page.getvalue()
+
+
+def _cells(row: LearnerRow) -> list[str]:
+    run = row.enrollment
+    return [
+        row.learner.address,
+        row.learner.first_name,
+        run.course,
+        str(run.state),
+        run.reason,
+        str(row.delivered),
+        run.timezone,
+        f"{run.cadence.hour:%H:%M}",
+        write_days(run.cadence.weekdays),
+        run.next_due_at.isoformat() if run.next_due_at else "",
+    ]
+
+
+def _safe(cell: str) -> str:
+    """A cell that a spreadsheet cannot take for a formula."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t") else cell

@@ -1,0 +1,91 @@
+"""What every page handler is handed: the school and the web's own small tools, built once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from course.catalog import Course
+from course.web.pages import Pages
+from course.web.quotas import Quotas
+from course.web.school import School
+from course.web.sealing import Sealer
+from course.web.visitors import Visitors
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The tools on the desk."""
+
+    school: School
+    pages: Pages
+    sealer: Sealer
+    quotas: Quotas
+    visitors: Visitors
+
+    @property
+    def secure(self) -> bool:
+        """May cookies insist on https?"""
+        return self.school.settings.base_url.startswith("https://")
+
+
+def build(school: School) -> Desk:
+    """Everything a handler needs, from the school's settings."""
+    settings = school.settings
+    sealer = Sealer(settings.secret_key, school.clock)
+    return Desk(
+        school=school,
+        pages=Pages(
+            settings.templates,
+            base_url=settings.base_url,
+            clock=school.clock,
+            imprint=[
+                line
+                for line in (settings.organisation, *settings.postal_address.splitlines())
+                if line.strip()
+            ],
+            demo=school.demo,
+        ),
+        sealer=sealer,
+        quotas=Quotas(
+            per_address_per_day=settings.signup.per_address_per_day,
+            per_ip_per_hour=settings.signup.per_ip_per_hour,
+        ),
+        visitors=Visitors(settings.trusted_proxies, sealer, school.clock),
+    )
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+async def _form(request: Request) -> FormData:
+    """The fields of a posted form. A body that is no form at all has no fields."""
+    try:
+        return await request.form(max_files=0, max_fields=60, max_part_size=16_384)
+    except (HTTPException, ValueError):
+        return FormData()
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+Posted = Annotated[FormData, Depends(_form)]
+
+
+def text(form: FormData, name: str) -> str:
+    """One field as text; empty when it is missing or a file."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def course_or_404(desk: Desk, key: str) -> Course:
+    """The course of that key. Raises the friendly 404."""
+    course = desk.school.catalog.course(key)
+    if course is None:
+        raise HTTPException(404)
+    return course

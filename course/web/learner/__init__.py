@@ -1,0 +1,1 @@
+"""Pages for the people who learn. Knows nothing of the admin pages."""

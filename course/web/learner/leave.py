@@ -1,0 +1,146 @@
+"""Leaving, for people (a page with a button) and for mail programs (RFC 8058 one-click).
+
+Works for every mail ever sent and never asks who is calling: no cookie, no login, no limit,
+no redirect. GET and HEAD change nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from course.links import Purpose
+from course.web.desk import AtDesk, Desk, text
+from course.web.learner.manage import BREAKS, break_ends
+from course.web.learner.standing import Standing, opened
+from scheduler.domain.enrollment import OPEN_STATES, EnrollmentState
+from scheduler.errors import NotAllowed
+from scheduler.store import people
+
+router = APIRouter(include_in_schema=False)
+
+CONSENT = "Unsubscribe"
+
+#: The undo button of the "Done" page works this long; the link itself only ever leaves.
+UNDO_LASTS = timedelta(hours=1)
+
+#: What a learner may tell us on the way out.
+REASONS = {
+    "often": "Too often",
+    "useless": "Not useful to me",
+    "long": "Too long",
+    "finished": "I have what I need",
+    "never": "I never signed up",
+}
+
+
+async def _any_body(request: Request) -> FormData:
+    """Whatever was posted, in whatever content type: a good token is enough."""
+    try:
+        return await request.form(max_files=0, max_fields=20)
+    except Exception:  # a body that cannot be read is an empty one
+        return FormData()
+
+
+AnyBody = Annotated[FormData, Depends(_any_body)]
+
+
+@router.api_route("/leave/{token}", methods=["GET", "HEAD"])
+@router.api_route("/leave/{token}/", methods=["GET", "HEAD"])
+def look(desk: AtDesk, token: str) -> Response:
+    """The page for people: one button first, a pause second."""
+    standing = opened(desk, Purpose.LEAVE, token)
+    genuine = desk.school.links.open(Purpose.LEAVE, token) is not None
+    return desk.pages.page("web/leave.html", token=token, standing=standing, genuine=genuine)
+
+
+@router.post("/leave/{token}")
+@router.post("/leave/{token}/")
+def leave(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Response:
+    """One POST ends it. A mail program gets a line of text, a person gets the page "Done"."""
+    by_person = text(posted, "by") == "page"
+    standing = opened(desk, Purpose.LEAVE, token)
+    if standing is not None:
+        source = "web:/leave" if by_person else "one-click"
+        _leave_all(desk, standing, request, source)
+    if not by_person:
+        return PlainTextResponse("Unsubscribed.\n")
+    undo = desk.sealer.seal("undo", token) if standing is not None else ""
+    return _done(desk, token, standing, undo=undo)
+
+
+@router.post("/leave/{token}/undo")
+def undo(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Response:
+    """Takes it back, from the very page that said "Done"."""
+    standing = opened(desk, Purpose.LEAVE, token)
+    proof = desk.sealer.open("undo", text(posted, "undo"), within=UNDO_LASTS)
+    if standing is None or proof is None or proof.value != token:
+        return _done(desk, token, standing, undo="")
+    consent = desk.visitors.consent(request, "restart", "Undo", "web:/leave/undo")
+    with suppress(NotAllowed):  # a newer round exists, or the address wants no mail at all
+        desk.school.enrolling.rejoin(standing.run.id, consent)
+    after = opened(desk, Purpose.LEAVE, token)
+    return desk.pages.page("web/left.html", token=token, standing=after, state="back", undo="",
+                           reasons=REASONS)  # fmt: skip
+
+
+@router.post("/leave/{token}/pause")
+def pause(desk: AtDesk, request: Request, token: str) -> Response:
+    """A week off instead of leaving."""
+    standing = opened(desk, Purpose.LEAVE, token)
+    if standing is not None and standing.run.state is EnrollmentState.ACTIVE:
+        consent = desk.visitors.consent(request, "pause", "Pause for a week", "web:/leave")
+        desk.school.enrolling.pause(
+            standing.run.id, until=break_ends(standing, BREAKS["1-week"]), consent=consent
+        )
+        standing = opened(desk, Purpose.LEAVE, token)
+    return desk.pages.page("web/left.html", token=token, standing=standing, state="paused",
+                           undo="", reasons=REASONS)  # fmt: skip
+
+
+@router.post("/leave/{token}/reason")
+def reason(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Response:
+    """Why, if they like to say. "I never signed up" also closes the address to all mail."""
+    standing = opened(desk, Purpose.LEAVE, token)
+    given = text(posted, "reason")
+    if standing is not None and given in REASONS:
+        with desk.school.db.write() as tx:
+            people.add_audit(
+                tx, desk.school.clock.now(), "learner", "leave-reason",
+                f"{standing.run.course}: {given}",
+            )  # fmt: skip
+        if given == "never":
+            consent = desk.visitors.consent(request, "leave", REASONS[given], "web:/leave")
+            desk.school.enrolling.leave_everything(standing.learner.id, consent)
+    return desk.pages.page("web/left.html", token=token, standing=standing, state="thanks",
+                           undo="", reasons=REASONS)  # fmt: skip
+
+
+def _leave_all(desk: Desk, standing: Standing, request: Request, source: str) -> None:
+    """Every running round of this course, so that no other one goes on sending."""
+    consent = desk.visitors.consent(request, "leave", CONSENT, source)
+    with desk.school.db.read() as tx:
+        runs = people.enrollments_of(tx, standing.learner.id)
+    for run in runs:
+        mine = run.id == standing.run.id or run.state in OPEN_STATES
+        if run.course == standing.run.course and mine:
+            with suppress(NotAllowed):
+                desk.school.enrolling.leave(run.id, consent)
+
+
+def _done(desk: Desk, token: str, standing: Standing | None, *, undo: str) -> Response:
+    genuine = desk.school.links.open(Purpose.LEAVE, token) is not None
+    return desk.pages.page(
+        "web/left.html",
+        token=token,
+        standing=standing,
+        state="done" if genuine else "unknown",
+        undo=undo,
+        reasons=REASONS,
+    )

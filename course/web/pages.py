@@ -1,0 +1,91 @@
+"""Turns a template and its values into a page. Refuses unknown names and unescaped values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from course.pace_words import say_days
+from course.web import words
+from scheduler.clock import Clock
+
+
+class Pages:
+    """Renders `templates/web` and `templates/admin`. Knows where the site begins."""
+
+    def __init__(
+        self, templates: Path, *, base_url: str, clock: Clock, imprint: Sequence[str], demo: bool
+    ) -> None:
+        #: The path under which a reverse proxy shows us; empty at the root of a host.
+        self.root = urlsplit(base_url).path.rstrip("/")
+        self._clock = clock
+        self._env = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(templates),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._env.filters.update(
+            when=self._when,
+            day=self._day,
+            masked=words.masked,
+            listed=words.listed,
+            days=say_days,
+            stamp=words.stamp,
+            mail_name=words.mail_name,
+            weekday=lambda day: f"{day:%A}",
+            zone=words.zone_in_words,
+        )
+        self._env.globals.update(
+            root=self.root,
+            imprint=tuple(imprint),
+            demo=demo,
+            counted=words.counted,
+            pace=words.pace_in_words,
+            static=_Static(templates / "static", self.root),
+        )
+
+    def page(self, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """A finished page. Raises `jinja2.UndefinedError` for a name the template misses."""
+        text = self._env.get_template(template).render(values)
+        return HTMLResponse(text, status_code=status)
+
+    def go(self, path: str) -> RedirectResponse:
+        """After a POST: look at `path` (from the site's root) with GET."""
+        return RedirectResponse(f"{self.root}{path}", status_code=303)
+
+    def path(self, url: str) -> str:
+        """The path of one of our own links, so that it works on whatever host this is."""
+        parts = urlsplit(url)
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+    def _when(self, instant: datetime, timezone: str) -> str:
+        return words.in_words(instant, timezone, self._clock.now())
+
+    def _day(self, instant: datetime, timezone: str) -> str:
+        return words.day_in_words(instant, timezone, self._clock.now())
+
+
+class _Static:
+    """`static("app.css")` is its address with a fingerprint, so that it may be cached for long."""
+
+    def __init__(self, folder: Path, root: str) -> None:
+        self._folder = folder
+        self._root = root
+        self._known: dict[str, tuple[int, str]] = {}
+
+    def __call__(self, name: str) -> str:
+        changed = (self._folder / name).stat().st_mtime_ns
+        known = self._known.get(name)
+        if known is None or known[0] != changed:
+            digest = hashlib.sha256((self._folder / name).read_bytes()).hexdigest()[:10]
+            known = self._known[name] = (changed, f"{self._root}/static/{name}?v={digest}")
+        return known[1]

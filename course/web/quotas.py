@@ -1,0 +1,29 @@
+"""Counts signups per network address and per mailbox, and says when it is enough.
+
+Keeps only keyed hashes, and only in this process: the database's own limit on
+confirmation mails per address (`Enrolling`) holds across processes and restarts.
+"""
+
+from __future__ import annotations
+
+from limits import RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+
+class Quotas:
+    """How often one network address or one mailbox may do what costs somebody a mail."""
+
+    def __init__(self, *, per_address_per_day: int, per_ip_per_hour: int) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._address = RateLimitItemPerDay(per_address_per_day, namespace="mailbox")
+        self._ip = RateLimitItemPerHour(per_ip_per_hour, namespace="ip")
+        self._enter = RateLimitItemPerMinute(20, namespace="enter")
+
+    def may_sign_up(self, ip_key: str, mailbox_key: str) -> bool:
+        """Counts one signup against both; False when either is over its limit."""
+        return self._limiter.hit(self._ip, ip_key) and self._limiter.hit(self._address, mailbox_key)
+
+    def may_enter(self, ip_key: str) -> bool:
+        """Counts one attempt to log in; False when it is too many a minute."""
+        return self._limiter.hit(self._enter, ip_key)

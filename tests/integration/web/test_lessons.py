@@ -1,0 +1,121 @@
+"""Reading: the sample before signing up, what was sent, one's own page, and "I did it"."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from scheduler.store import ledger
+from tests.little_browser import heading
+from tests.little_school import COURSE, agreed
+
+
+@pytest.fixture
+def run(school) -> int:
+    number = school.join(first_name="Zoë")
+    school.work()
+    return number
+
+
+def delivery(school, run: int, key: str) -> str:
+    with school.db.read() as tx:
+        return next(d.id for d in ledger.deliveries_of(tx, run) if d.key == key)
+
+
+def test_lesson_1_can_be_read_before_signing_up(browser):
+    page = browser.get(f"/courses/{COURSE}/lessons/1").text
+    assert heading(page) == "Short sentences"
+    assert "Hello there, this is about <em>Short sentences</em>" in page
+    assert "{{" not in page
+    assert browser.get(f"/courses/{COURSE}/lessons/2").status_code == 404
+
+
+def test_read_online_shows_what_was_sent_even_after_an_edit(school, browser, run):
+    link = school.link_path(school.links.read(delivery(school, run, "short-sentences")))
+    assert "Hello Zoë" in browser.get(link).text
+    file = school.settings.lessons / COURSE / "1-short-sentences.md"
+    file.write_text(file.read_text("utf-8").replace("Hello", "Good morning"), "utf-8")
+    school.catalog.refresh()
+    assert "Hello Zoë" in browser.get(link).text
+    assert "Good morning there" in browser.get(f"/courses/{COURSE}/lessons/1").text
+
+
+def test_a_lesson_not_yet_sent_says_so(school, browser, run):
+    school.clock.advance(timedelta(hours=23))
+    school.enrolling.next_now(run, agreed("next"))
+    link = school.link_path(school.links.read(delivery(school, run, "plain-words")))
+    assert heading(browser.get(link).text) == "This lesson has not been sent yet."
+
+
+def test_ones_own_page_lists_what_was_sent_and_dates_to_come(school, browser, run):
+    page = browser.get(school.link_path(school.links.learn(run))).text
+    assert "1 of 3 lessons" in page
+    assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Europe/Berlin)." in page
+    assert "Wednesday at 07:00" in page
+    assert school.link_path(school.links.read(delivery(school, run, "short-sentences"))) in page
+    school.pass_time(timedelta(days=3))
+    page = browser.get(school.link_path(school.links.learn(run))).text
+    assert "3 of 3 lessons" in page
+    assert "You have finished this course." in page
+
+
+def test_the_dates_shown_are_the_dates_on_which_lessons_come(school, browser):
+    run = school.join("ann@example.com", timezone="America/New_York", weekdays=frozenset({0, 3}))
+    school.work()
+    page = browser.get(school.link_path(school.links.learn(run))).text
+    assert "Thursday at 07:00" in page
+    assert "Monday, 30 November, at 07:00" in page
+    school.pass_time(timedelta(days=9))
+    dates = [str(mail["Date"])[:22] for mail in school.mails("ann@example.com")]
+    assert "Thu, 26 Nov 2026 12:00" in dates  # 07:00 in New York
+    assert "Mon, 30 Nov 2026 12:00" in dates
+
+
+def test_the_calendar_file_holds_the_lessons_to_come_at_local_hours(school, browser, run):
+    answer = browser.get(school.link_path(school.links.learn(run)) + "/calendar.ics")
+    assert answer.headers["content-type"].startswith("text/calendar")
+    lines = answer.text.split("\r\n")
+    assert [line for line in lines if line.startswith("DTSTART")] == [
+        "DTSTART:20261124T070000",
+        "DTSTART:20261125T070000",
+    ]
+    assert "SUMMARY:Lesson 2: Plain words" in lines
+    assert all(len(line.encode()) <= 75 for line in lines)
+
+
+def test_done_shows_the_action_of_that_lesson_and_what_comes_next(school, browser, run):
+    link = school.link_path(school.links.done(delivery(school, run, "short-sentences")))
+    before = school.everything()
+    page = browser.get(link).text
+    assert "<strong>Cut</strong> one sentence in two." in page
+    assert "Lesson 2 comes tomorrow" in page
+    assert school.everything() == before
+
+
+@pytest.mark.parametrize("door", ["read", "learn", "manage", "done", "confirm"])
+@pytest.mark.parametrize("token", ["x", "1.abc", "a" * 3000, "%00", "..%2f..%2fetc"])
+def test_a_bad_link_of_any_kind_gives_a_friendly_page(browser, door, token):
+    answer = browser.get(f"/{door}/{token}")
+    assert answer.status_code in (200, 404)
+    assert "<h1" in answer.text
+    if answer.status_code == 404:
+        assert "%2f" in token  # the slash makes it another address altogether
+
+
+def test_a_picture_beside_the_lessons_is_served_and_nothing_else_is(school, browser):
+    folder = school.settings.lessons / COURSE
+    (folder / "cat.png").write_bytes(b"\x89PNG")
+    (folder / ".hidden.png").write_bytes(b"\x89PNG")
+    (folder.parent / "outside.png").write_bytes(b"\x89PNG")
+    assert browser.get(f"/assets/{COURSE}/cat.png").headers["content-type"] == "image/png"
+    for path in ("course.yaml", ".hidden.png", "%2e%2e/outside.png", "..%2foutside.png", "x%00.png"):
+        assert browser.get(f"/assets/{COURSE}/{path}").status_code == 404
+
+
+def test_a_course_without_a_sound_lesson_still_has_a_page(school, browser):
+    for file in (school.settings.lessons / COURSE).glob("[123]-*.md"):
+        file.write_text("---\ntitle: [broken\n---\n", "utf-8")
+    school.catalog.refresh()
+    assert browser.get("/").status_code == 200
+    assert browser.get(f"/courses/{COURSE}/lessons/1").status_code == 404
