@@ -1,0 +1,115 @@
+"""The database remembers the deployment it belongs to; elsewhere it sends nothing until adopted.
+
+A restored backup or a cloned machine must not write to people a second time on its own
+(a copy cannot know what the original has sent since). A first start, an ordinary restart and
+any length of downtime hold nothing back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from course.setting_kinds import is_loopback
+from scheduler.dispatch import Counts, Dispatcher
+from scheduler.domain.enrollment import EnrollmentState
+from scheduler.domain.message import Message
+from scheduler.domain.provider import Deferred, Fault, Outcome, Refused
+from scheduler.store import Database, Tx, people, reports
+
+#: meta: the deployment (see `identity`) this database sends for.
+DEPLOYMENT = "deployment"
+#: meta: why sending waits for a person; empty or missing when it does not.
+REVIEW = "review"
+
+_WAITING_ON_US = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.PENDING)
+
+#: Faults of the provider or of our account with it, whatever the message.
+_NOT_THE_MESSAGE = (Fault.TRANSPORT, Fault.CONFIG)
+
+log = structlog.get_logger(__name__)
+
+
+def identity(base_url: str) -> str:
+    """What makes a deployment the same one: host and path of its address.
+
+    All loopback addresses are one deployment, whatever the port: they reach nobody else.
+    """
+    parts = urlsplit(base_url)
+    if is_loopback(parts.hostname or ""):
+        return "this machine only"
+    port = f":{parts.port}" if parts.port and parts.port not in (80, 443) else ""
+    return f"{parts.hostname}{port}{parts.path.rstrip('/')}"
+
+
+def held(tx: Tx, base_url: str) -> str:
+    """Why nothing may be sent, ending with the cure; empty when all is well."""
+    if reason := people.get_meta(tx, REVIEW):
+        return f"{reason}; look at `course plan`, then let it send with `course adopt`"
+    owner = people.get_meta(tx, DEPLOYMENT)
+    if not owner or owner == identity(base_url):
+        return ""
+    return (
+        f"this database belongs to {owner}, and BASE_URL says {identity(base_url)}; if it moved"
+        " here for good and the old place sends no more: `course adopt`"
+    )
+
+
+def settle_in(db: Database, base_url: str) -> str:
+    """Remember the deployment at the first start, or when nobody would be written to.
+
+    Returns why nothing may be sent, as `held` does.
+    """
+    with db.read() as tx:
+        reason = held(tx, base_url)
+        remembered = people.get_meta(tx, DEPLOYMENT)
+        nobody = reason and not people.get_meta(tx, REVIEW) and not _anybody(tx)
+    if not remembered or nobody:
+        with db.write() as tx:
+            people.set_meta(tx, DEPLOYMENT, identity(base_url))
+            return held(tx, base_url)
+    return reason
+
+
+def adopt(tx: Tx, base_url: str) -> None:
+    """From now on this database sends for this deployment, whatever it was before."""
+    people.set_meta(tx, DEPLOYMENT, identity(base_url))
+    people.set_meta(tx, REVIEW, "")
+
+
+class Guarded(Dispatcher):
+    """A dispatcher that sends nothing while the database waits for a person."""
+
+    def __init__(self, db: Database, *args: Any, base_url: str, **kwargs: Any) -> None:
+        super().__init__(db, *args, **kwargs)
+        self._asked = db
+        self._base_url = base_url
+        self._said = ""
+        #: The provider's last words, if it was away (or would not let us in) at the last run.
+        self.away = ""
+
+    def run_due(self, *, until_idle: bool = True) -> Counts:
+        """Send everything due, or nothing at all; asked anew each time, so adopting needs no
+        restart."""
+        self.away = ""
+        with self._asked.read() as tx:
+            reason = held(tx, self._base_url)
+        if not reason:
+            return super().run_due(until_idle=until_idle)
+        if reason != self._said:
+            log.warning("nothing_is_sent", reason=reason)
+            self._said = reason
+        return Counts({})
+
+    def _outcomes(self, ready: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
+        for delivery_id, outcome in super()._outcomes(ready):
+            gone = isinstance(outcome, Deferred | Refused) and outcome.fault in _NOT_THE_MESSAGE
+            self.away = outcome.detail or "no details" if gone else ""
+            yield delivery_id, outcome
+
+
+def _anybody(tx: Tx) -> bool:
+    return any(reports.search_learners(tx, state=state, limit=1) for state in _WAITING_ON_US)

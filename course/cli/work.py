@@ -1,0 +1,93 @@
+"""`course work`: the worker alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from course.cli import doors, opening, table
+
+if TYPE_CHECKING:
+    from course.wiring import School
+
+#: A server that was told to stop leaves the rest due after this.
+DRAIN_SECONDS = 10.0
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 instant; without an offset it is read as UTC. Raises a usage error."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no instant: write 2026-11-24T07:00Z or 2026-11-24T07:00+05:30",
+            param_hint="--as-of",
+        ) from None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+@click.command(short_help="Run the worker alone, or send what is due and exit.")
+@click.option("--once", is_flag=True, help="Send everything due, print the counts, and exit.")
+@click.option("--as-of", metavar="ISO", help="With --once: what is due at this instant.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: the counts as JSON.")
+@click.pass_context
+def work(ctx: click.Context, once: bool, as_of: str | None, as_json: bool) -> None:
+    """Run the worker alone, or send what is due and exit.
+
+    Exits with 4 when some deliveries failed, and 69 when the provider or the database is away.
+    """
+    if (as_of or as_json) and not once:
+        raise click.UsageError("--as-of and --json need --once.")
+    from scheduler.clock import FixedClock
+
+    clock = FixedClock(instant(as_of)) if as_of else None
+    with opening.school(ctx, worker=True, clock=clock, quiet=once) as school:
+        if once:
+            ctx.exit(_send_due(school, as_json))
+        _run(school)
+
+
+def _send_due(school: School, as_json: bool) -> int:
+    upkeep = school.upkeep.run()
+    counts = school.dispatcher.run_due()
+    numbers = counts.as_dict()
+    now = school.clock.now()
+    with school.db.read() as tx:
+        from course import adoption
+
+        held = adoption.held(tx, school.settings.base_url)
+    if as_json:
+        table.print_json({"as_of": now, **numbers, "upkeep": upkeep, "held": held})
+    else:
+        for name, number in numbers.items():
+            click.echo(f"{name:<10} {number}")
+    if held:
+        table.say(f"Nothing was sent: {held}")
+        return doors.FAILED
+    if away := school.dispatcher.away:
+        table.say(f"The provider {school.provider.name} is away: {away}. The rest stays due.")
+        return doors.AWAY
+    if counts.failed:
+        table.say("Some deliveries failed: see `course learners failures`.")
+        return doors.SOME_FAILED
+    return 0
+
+
+def _run(school: School) -> None:
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    if school.held:
+        table.say(f"Nothing is sent: {school.held}")
+    school.start_driver()
+    table.say(
+        f"Working on {school.db.describe()}, sending by {school.provider.name}. Ctrl-C stops."
+    )
+    while not stop.wait(1.0):
+        pass
+    table.say("Stopping: the mail in hand is finished, the rest stays due.")
+    school.stop_driver(DRAIN_SECONDS)
