@@ -189,11 +189,11 @@ class Office:
 
     # -- what can be seen ----------------------------------------------------------------------
 
-    def keys(self, address: str = "ada@example.com") -> list[str]:
+    def mails(self, address: str = "ada@example.com") -> list[str]:
         return [posted.key for posted in self.letterbox.posted if posted.to == address]
 
     def lessons(self, address: str = "ada@example.com") -> list[str]:
-        return [key for key in self.keys(address) if not key.startswith("@")]
+        return [key for key in self.mails(address) if not key.startswith("@")]
 
     def mornings(self, address: str = "ada@example.com", name: str = "Europe/Berlin") -> list[str]:
         """Local date and hour of each lesson."""

@@ -1,0 +1,295 @@
+"""Turns claimed deliveries into finished mails: compiled once a version, filled per learner.
+
+It refuses to send, to look anything up and to raise for one bad delivery: what cannot be
+composed comes back as `Unfit` with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import Literal, TypeVar
+
+from course.catalog import Catalog, Course
+from course.compiled import Cut, PartsForm, RawForm, refuse_tags
+from course.document import (
+    Document,
+    describe,
+    describe_notice,
+    dump,
+    load,
+    sound_lesson,
+    version_of,
+)
+from course.errors import CourseError
+from course.headers import (
+    Sender,
+    encoded,
+    fixed_headers,
+    is_address,
+    is_listed,
+    origin_headers,
+)
+from course.holes import Marks, fill
+from course.layout import Imprint, Layout
+from course.lesson import Lesson
+from course.links import Links
+from course.mime import date_header, subject_line, token_header
+from course.person import SAMPLE, pretended, values_of
+from scheduler.domain.delivery import CONFIRM, LINKS, Claimed
+from scheduler.domain.learner import Learner
+from scheduler.domain.message import Message, Shared, Unfit
+
+__all__ = ["CourseComposer", "Rendered", "Sender", "Size"]
+
+#: Compiled mails and documents kept in memory; a school sends a few dozen versions a day.
+_KEPT = 256
+#: A letter that may be sent several times in one run carries a number behind its key.
+_NUMBERED = re.compile(r"(@confirm|@links)-\d+\Z")
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How heavy a mail is, in bytes, before transfer encoding."""
+
+    html: int
+    text: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail as its reader sees it, not yet encoded."""
+
+    subject: str
+    html: str
+    text: str
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """One version, ready to be filled."""
+
+    version: str
+    #: The values it is made of, so that no others are worked out.
+    names: tuple[str, ...]
+    listed: bool
+    origin: bytes
+    fixed: Mapping[str, str]
+    raw: RawForm | None
+    parts: PartsForm | None
+
+
+class CourseComposer:
+    """Writes the mails of every course in the catalog; safe to use from several threads."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        links: Links,
+        sender: Sender,
+        templates: Path,
+        form: Literal["raw", "parts"],
+    ) -> None:
+        sender.check()
+        self.catalog, self.links, self.sender, self.form = catalog, links, sender, form
+        imprint = Imprint(sender.organisation, sender.postal_address, sender.privacy_url)
+        self._layout = Layout(templates, links.base_url, imprint)
+        self._lock = RLock()
+        self._compiled: OrderedDict[object, _Compiled] = OrderedDict()
+        self._documents: OrderedDict[str, str] = OrderedDict()
+
+    def compose(self, claimed: Sequence[Claimed]) -> list[Message | Unfit]:
+        """One answer per claimed delivery, in the same order."""
+        ready: dict[tuple[str, str], _Compiled | str] = {}
+        looks = self._layout.fingerprint()
+        answers: list[Message | Unfit] = []
+        for one in claimed:
+            which = (one.enrollment.course, one.delivery.key)
+            if which not in ready:
+                ready[which] = self._ready(*which, looks)
+            answers.append(self._answer(ready[which], one))
+        return answers
+
+    def document(self, version: str) -> str:
+        """The JSON to keep so that this version can be read again later. Raises CourseError."""
+        with self._lock:
+            if version in self._documents:
+                return self._documents[version]
+        raise CourseError(f"version {version} was not composed here: compose the delivery first")
+
+    def version_of(self, course: Course, lesson: Lesson) -> str:
+        """What `Message.version` is for this lesson as it stands now."""
+        return version_of(describe(course, lesson))
+
+    def read_online(self, document: str, claimed: Claimed) -> str:
+        """A whole web page made from a stored `document`, for this one learner.
+
+        Raises CourseError for a document that cannot be shown.
+        """
+        described = load(document)
+        marks = self._marks(described)
+        pieces = marks.cut(self._layout.page(described, marks), "html")
+        names = {name for hole in pieces if not isinstance(hole, str) for name in hole.names}
+        return fill(pieces, values_of(names, claimed, self.links))
+
+    def preview(self, course: Course, lesson: Lesson, learner: Learner | None = None) -> Rendered:
+        """The mail as `learner` (a sample person by default) would get it. Raises CourseError."""
+        document = describe(course, lesson)
+        cut = self._cut(document)
+        claimed = pretended(course, lesson.key, learner or SAMPLE, self.links.now())
+        values = values_of(cut.names, claimed, self.links)
+        html, text = fill(cut.html, values), fill(cut.text, values)
+        size = Size(len(html.encode()), len(text.encode()))
+        return Rendered(subject_line(fill(cut.subject, values)), html, text, size)
+
+    def measure(self, course: Course, lesson: Lesson) -> Size:
+        """How heavy the mail becomes for a sample learner. Raises CourseError."""
+        return self.preview(course, lesson).size
+
+    def test_message(
+        self, course: Course, lesson: Lesson, to: str, *, now: datetime | None = None
+    ) -> Message:
+        """One copy marked [TEST] to `to`; its links open nobody's page. Raises CourseError."""
+        document = describe(course, lesson)
+        document["lesson"]["subject"] = f"[TEST] {document['lesson']['subject']}"
+        learner = Learner(0, to, SAMPLE.first_name, SAMPLE.timezone, course.language)
+        claimed = pretended(course, lesson.key, learner, now or self.links.now())
+        answer = self._answer(self._compile(document), claimed)
+        if isinstance(answer, Unfit):
+            raise CourseError(answer.reason)
+        return answer
+
+    def _ready(self, course_key: str, key: str, looks: object) -> _Compiled | str:
+        """The compiled mail, or why there is none."""
+        try:
+            course = self.catalog.course(course_key)
+            if course is None:
+                return f"there is no course {course_key!r} in the lessons folder: put it back"
+            notice = _NUMBERED.sub(r"\1", key)
+            if notice not in (CONFIRM, LINKS):
+                lesson = sound_lesson(course, key)
+                stamp = (course_key, course.version, lesson.key, lesson.version, looks)
+            else:
+                lesson, stamp = None, (course_key, course.version, notice, "", looks)
+            with self._lock:
+                if stamp in self._compiled:
+                    # Both age together: a mail in memory has its document in memory.
+                    self._compiled.move_to_end(stamp)
+                    self._documents.move_to_end(self._compiled[stamp].version)
+                    return self._compiled[stamp]
+                if lesson is None:
+                    document = describe_notice("confirm" if notice == CONFIRM else "links", course)
+                else:
+                    document = describe(course, lesson)
+                compiled = self._compile(document)
+                _keep(self._compiled, stamp, compiled)
+                _keep(self._documents, compiled.version, dump(document))
+                return compiled
+        except CourseError as wrong:
+            return str(wrong)
+        except Exception as wrong:  # an unforeseen fault holds this mail, not the whole batch
+            return f"this mail could not be made: {wrong!r}. Run `course check`, then report it"
+
+    def _answer(self, compiled: _Compiled | str, claimed: Claimed) -> Message | Unfit:
+        if isinstance(compiled, str):
+            return Unfit(claimed.delivery.id, compiled, poison=True, hold=True)
+        if not is_address(claimed.delivery.to_addr):
+            return Unfit(
+                claimed.delivery.id,
+                "the address has letters or signs that mail servers refuse: ask for another one",
+                poison=False,
+            )
+        try:
+            return self._filled(compiled, claimed)
+        except CourseError as wrong:
+            return Unfit(claimed.delivery.id, str(wrong), poison=True, hold=True)
+        except Exception as wrong:
+            return Unfit(claimed.delivery.id, f"this mail could not be filled: {wrong!r}", False)
+
+    def _filled(self, compiled: _Compiled, claimed: Claimed) -> Message:
+        delivery, links = claimed.delivery, self.links
+        values = values_of(compiled.names, claimed, links)
+        message_id = delivery.message_id or links.message_id(delivery.id, self.sender.domain)
+        envelope_from = self.sender.from_addr
+        if self.sender.bounce_addr:
+            envelope_from = links.bounce(delivery.id, self.sender.bounce_addr)
+        leave = f"<{values['url.leave']}>" if compiled.listed else ""
+        if compiled.raw is not None:
+            own = token_header("Message-ID", message_id)
+            if leave:
+                own += token_header("List-Unsubscribe", leave)
+            raw = compiled.raw.fill(
+                compiled.origin + token_header("To", delivery.to_addr),
+                date_header(delivery.dated_at or delivery.not_before) + own,
+                values,
+            )
+            return Message(
+                delivery.id, delivery.to_addr, envelope_from, message_id, compiled.version, raw
+            )
+        assert compiled.parts is not None
+        headers = {"Message-ID": message_id, **compiled.fixed}
+        if leave:
+            headers["List-Unsubscribe"] = leave
+        return Message(
+            delivery.id, delivery.to_addr, envelope_from, message_id, compiled.version,
+            shared=compiled.parts.shared, substitutions=compiled.parts.fill(values),
+            headers=headers,
+        )  # fmt: skip
+
+    def _compile(self, document: Document) -> _Compiled:
+        cut = self._cut(document)
+        version, listed = version_of(document), is_listed(document)
+        fixed = fixed_headers(document, self.sender)
+        origin, reply_to = origin_headers(self.sender)
+        raw = parts = None
+        if self.form == "raw":
+            raw = RawForm(cut, reply_to + encoded(fixed), version)
+        else:
+            sender = self.sender
+            parts = PartsForm(
+                cut,
+                Shared(
+                    "", "", "", sender.from_addr, sender.from_name,
+                    sender.reply_to or sender.from_addr, ("lesson" if listed else "notice",),
+                ),
+            )  # fmt: skip
+        names = cut.names | {"url.leave"} if listed else cut.names
+        return _Compiled(version, tuple(sorted(names)), listed, origin, fixed, raw, parts)
+
+    def _cut(self, document: Document) -> Cut:
+        marks = self._marks(document)
+        draft = self._layout.mail(document, marks)
+        cut = Cut(
+            marks.cut(draft.subject, "text"),
+            marks.cut(draft.text, "text"),
+            marks.cut(draft.html, "html"),
+        )
+        refuse_tags(cut)
+        return cut
+
+    def _marks(self, document: Document) -> Marks:
+        course, lesson = document["course"], document.get("lesson", {})
+        return Marks(
+            dump(document),
+            {
+                "course.title": course["title"],
+                "course.total": course["total"],
+                "lesson.title": lesson.get("title", ""),
+                "lesson.number": lesson.get("number", 0),
+                "lesson.minutes": lesson.get("minutes", 0),
+            },
+        )
+
+
+def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:
+    memory[key] = value
+    while len(memory) > _KEPT:
+        memory.popitem(last=False)

@@ -1,0 +1,78 @@
+"""Names every rule of `course check`, with its meaning in one line.
+
+Refuses to apply them: it is the list that docs, `check: {ignore: [...]}` and tests go by.
+"""
+
+from __future__ import annotations
+
+#: Mistakes that keep a lesson from being sent; they cannot be switched off.
+BLOCKING: dict[str, str] = {
+    "bad-address": "an address in the front matter is not a whole one, or no mail program opens it",
+    "bad-course": "course.yaml holds a value that cannot work",
+    "duplicate-item": "the same checklist item stands in a lesson twice",
+    "duplicate-key": "two lessons have the same file name but for the number",
+    "duplicate-number": "two lessons have the same number",
+    "empty-body": "the lesson has no text",
+    "front-matter": "the front matter or course.yaml cannot be read",
+    "link-value": "an address starts with something a learner typed",
+    "no-course": "there is no course at this place, or a folder lacks its course.yaml",
+    "no-lessons": "the course has no lesson",
+    "not-utf8": "the file is not UTF-8",
+    "quiz": "a question lacks options or the right answer",
+    "subject-empty": "the subject is empty",
+    "template-split": "an `{% if %}` ends in another paragraph",
+    "template-syntax": "an expression cannot be read, or does more than lessons may",
+    "template-tag": "a `{% %}` tag that lessons do not have",
+    "template-torn": "an `{% if %}` starts inside an element and ends outside it",
+    "too-dense": "brackets, quotes or tags in such numbers that rendering takes too long",
+    "too-large": "the file is larger than a lesson can be",
+    "unclosed-fence": "a code block is never closed",
+    "unclosed-tag": "`{{`, `{% if %}` or an HTML tag is never closed",
+    "unknown-filter": "a filter or test that lessons do not have",
+    "unknown-variable": "a name that has no value",
+    "unreadable": "the file cannot be read",
+}
+#: Mistakes a learner would meet; the lesson is still sent. The first five are errors.
+OTHERS: dict[str, str] = {
+    "alt-text": "a picture has no words for those who do not see it",
+    "broken-image": "a picture's file is not there",
+    "broken-link": "a relative link leads to nothing",
+    "mail-large": "the finished mail is so large that Gmail cuts it",
+    "not-composed": "no mail can be made of the lesson",
+    "action-long": "the starred action takes more than 5 minutes",
+    "alias-taken": "an alias is the key of another lesson",
+    "code-wide": "a line of code is wider than a phone",
+    "dead-link": "an address does not answer (only with --links)",
+    "duplicate-link": "two links in the text lead to the same place",
+    "fragment-link": "a link to a place inside the mail, which no mail program follows",
+    "heading-jump": "a heading level is skipped",
+    "http-link": "an address is not encrypted",
+    "image-heavy": "a picture is heavier or wider than a mail should carry",
+    "image-kind": "a picture is no PNG, JPEG or GIF",
+    "lesson-link": "a link to another lesson's file, which a mail cannot open",
+    "link-mismatch": "the words of a link name another site than its address",
+    "link-text": "the words of a link do not say where it leads",
+    "list-blank": "a list without an empty line before it",
+    "list-indent": "a list indented by two or three spaces",
+    "long-link": "an address of more than 2,000 characters",
+    "minutes": "the lesson takes longer or shorter than the course promises",
+    "no-numbers": "no lesson file has a number",
+    "no-task": "the lesson asks for nothing to do",
+    "no-title": "course.yaml has no title",
+    "not-a-lesson": "a Markdown file that is never sent",
+    "not-in-mail": "HTML that mail programs take out",
+    "number-gap": "a number is missing between two lessons",
+    "preheader": "the preheader is missing, short or long",
+    "quiz-why": "an answer is not explained",
+    "short-link": "a link shortener hides the target",
+    "subject-long": "the subject is longer than 60 characters",
+    "subject-loud": "the subject shouts or pretends to be a reply",
+    "table-wide": "a table of more than 4 columns",
+    "text-short": "the text part says far less than the HTML part",
+    "unknown-html": "a tag that is not HTML and would vanish",
+    "unknown-key": "a front matter key nobody knows",
+    "unknown-kind": "a kind of resource nobody knows",
+    "unknown-rule": "`check: {ignore}` names a rule that does not exist",
+    "video-long": "a core video of more than 10 minutes",
+}
+RULES: dict[str, str] = BLOCKING | OTHERS

@@ -1,0 +1,117 @@
+"""The mails in a real browser: nothing overflows, nothing is unreadable, nothing is loaded."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mailroom import body, claimed, composed, composer, plant
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+playwright = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+LONG = (
+    "# A lesson with long things in it\n\n" + "Donaudampfschifffahrtsgesellschaft" * 4 + "\n\n"
+    "https://example.org/" + "path/" * 30 + "\n\n```\n" + "x = 1; " * 20 + "\n```\n\n"
+    "| one | two | three | four |\n|---|---|---|---|\n| aaaa | bbbbb | ccccc | ddddd |\n"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    school = composer(plant(tmp_path_factory.mktemp("school"), **{"4-long": LONG}))
+    found = {}
+    for key in ("bed", "sow", "grow", "long", "@welcome", "@confirm", "@links"):
+        found[key] = body(composed(school, claimed(key, name="Wilhelmina-Charlotte")), "html")
+    arabic = plant(tmp_path_factory.mktemp("rtl"), course="title: حديقة\nlanguage: ar\n")
+    found["rtl"] = body(composed(composer(arabic), claimed("bed")), "html")
+    one = claimed("bed")
+    found["online"] = school.read_online(school.document(composed(school, one).version), one)
+    return found
+
+
+KEYS = ["bed", "sow", "grow", "long", "@welcome", "@confirm", "@links", "rtl", "online"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_r20_nothing_overflows_with_styles_or_without(
+    browser: playwright.Browser, pages: dict[str, str], key: str
+) -> None:
+    html = pages[key]
+    bare = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    naked = re.sub(r' style="[^"]*"', "", bare)
+    # Code is never broken without a style that allows it: authors are warned above 60 columns.
+    naked = re.sub(r"<pre.*?</pre>", "", naked, flags=re.DOTALL) if key != "long" else bare
+    for source in (html, bare, naked) if key != "online" else (html,):
+        for width in (320, 700):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.set_content(source)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (key, width)
+            page.close()
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_x9_axe_finds_nothing_serious(
+    browser: playwright.Browser, pages: dict[str, str], key: str, scheme: str
+) -> None:
+    page = browser.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_content(pages[key])
+    found = axe.Axe().run(page).response["violations"]
+    page.close()
+    serious = {v["id"]: [n["html"][:120] for n in v["nodes"]] for v in found
+               if v["impact"] in ("critical", "serious")
+               or v["id"] in ("image-alt", "color-contrast", "html-has-lang", "link-name",
+                              "heading-order")}  # fmt: skip
+    assert serious == {}
+    assert [url for url in asked if not url.startswith(("data:", "about:"))] == []
+
+
+def test_x7_the_main_button_is_44_high_and_in_dark_mode_too(
+    browser: playwright.Browser, pages: dict[str, str]
+) -> None:
+    for scheme in ("light", "dark"):
+        page = browser.new_page(viewport={"width": 320, "height": 800}, color_scheme=scheme)
+        page.set_content(pages["bed"])
+        box = page.get_by_role("link", name="I did it").bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+        page.close()
+
+
+def test_the_shipped_course_fits(browser: playwright.Browser) -> None:
+    from course.catalog import Catalog
+
+    folder = Path(__file__).resolve().parents[2] / "lessons"
+    school = composer(Catalog(folder))
+    course = school.catalog.course("career-mobility")
+    assert course is not None
+    for lesson in (*course.lessons.values(), *course.letters.values()):
+        seen = school.preview(course, lesson)
+        assert seen.size.html < 75_000
+        page = browser.new_page(viewport={"width": 320, "height": 800})
+        page.set_content(seen.html)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, lesson.key
+        page.close()

@@ -1,0 +1,431 @@
+"""The HTML part: what mail programs, screen readers and mail filters expect of it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from course.compose import CourseComposer
+from course.errors import CourseError
+from scheduler.domain.message import Unfit
+from tests.mailroom import BASE, SENDER, body, claimed, composed, composer, links_in, parsed, plant
+
+ALL = ["bed", "sow", "grow", "@welcome", "@completed", "@confirm", "@links"]
+COURSE_MAIL = ALL[:5]
+
+
+@pytest.fixture(scope="module")
+def school(tmp_path_factory: pytest.TempPathFactory) -> CourseComposer:
+    return composer(plant(tmp_path_factory.mktemp("school")))
+
+
+@pytest.fixture(scope="module")
+def full(school: CourseComposer) -> str:
+    return body(composed(school, claimed("bed", name="Ada")), "html")
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, in order, and the text outside the head."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def without_head(html: str) -> str:
+    return html[html.index("<body") :]
+
+
+def styles(html: str) -> list[str]:
+    return [attrs["style"] for _, attrs in Page(html).elements if "style" in attrs]
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r1_doctype_language_direction_charset_title(school: CourseComposer, key: str) -> None:
+    message = composed(school, claimed(key))
+    html = body(message, "html")
+    assert html.startswith('<!DOCTYPE html><html lang="en" dir="ltr"')
+    assert html.index('<meta charset="utf-8">') < 1024 - len('<meta charset="utf-8">')
+    assert 'name="viewport"' in html
+    title = re.search("<title>(.+?)</title>", html)
+    assert title is not None
+    assert title[1].replace("&amp;", "&") == parsed(message)["Subject"]
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r2_one_column_of_600_with_a_ghost_table(school: CourseComposer, key: str) -> None:
+    html = body(composed(school, claimed(key)), "html")
+    assert "max-width: 600px" in html
+    ghost = '<!--[if mso]><table role="presentation" width="600"'
+    assert html.count(ghost) == 1
+    assert html.count("<!--[if mso]></td></tr></table><![endif]-->") == 1
+    for tag, attrs in Page(html).elements:
+        if tag in ("p", "h1", "h2", "h3", "span", "em", "strong") and "style" in attrs:
+            assert "padding" not in attrs["style"]
+
+
+def test_r3_the_limit_for_a_full_lesson(full: str) -> None:
+    assert len(full.encode()) < 75_000
+    assert not re.search("[\x80-\x9f]", full)
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r4_the_preheader_comes_first_and_is_hidden(school: CourseComposer, key: str) -> None:
+    message = composed(school, claimed(key))
+    html = body(message, "html")
+    first = re.search(r"<body[^>]*>\s*<div([^>]*)>(.*?)</div>", html, re.DOTALL)
+    assert first is not None
+    for rule in ("display: none", "max-height: 0", "overflow: hidden", "mso-hide: all"):
+        assert rule in first[1]
+    words = first[2].split("\u034f")[0]
+    assert 25 <= len(words) <= 111, words
+    assert words not in body(message, "plain").replace("\n", " ") or key != "bed"
+    assert first[2].count("\u034f") >= 30
+
+
+def test_r4_without_a_preheader_the_first_words_of_the_lesson_serve(school: CourseComposer) -> None:
+    html = body(composed(school, claimed("sow")), "html")
+    assert ">Put the seeds in a row, one finger apart, and cover them.\u034f" in html
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r5_what_is_needed_is_inline_and_nothing_exotic_is_needed(
+    school: CourseComposer, key: str
+) -> None:
+    html = body(composed(school, claimed(key)), "html")
+    assert html.count("<style") == 1
+    sheet = html[html.index("<style") : html.index("</style>")]
+    assert len(sheet) < 16_000
+    assert "@import" not in html
+    assert "<link" not in html
+    inline = ";".join(styles(html))
+    assert not re.search(
+        r"var\(|calc\(|\d(rem|vh|vw)\b|position:|float:|flex|grid|gap:|rgba\(|box-shadow|url\(",
+        inline,
+    )
+    page = Page(html)
+    text_cells = [attrs for attrs in page.all("td") if "font-family" in attrs.get("style", "")]
+    assert text_cells
+    for attrs in text_cells:
+        assert "line-height" in attrs["style"]
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r6_r14_no_element_that_mail_cannot_show_and_no_image_in_the_frame(
+    school: CourseComposer, key: str
+) -> None:
+    tags = {tag for tag, _ in Page(body(composed(school, claimed(key)), "html")).elements}
+    assert not tags & {
+        "form", "input", "video", "audio", "svg", "iframe", "object", "script", "picture",
+        "details", "img", "button", "link", "base",
+    }  # fmt: skip
+
+
+def test_r7_tasks_are_marks_with_words(full: str) -> None:
+    assert full.count("☐") >= 3
+    assert '<span role="img" aria-label="To do:">☐</span>' in full
+    assert 'aria-label="done"' in full
+
+
+def test_r8_no_link_leads_into_the_mail_itself(full: str) -> None:
+    assert not [link for link in links_in(full) if link.startswith("#")]
+
+
+def test_r10_code_stays_code_and_its_braces_stay_as_written(full: str) -> None:
+    assert "{{ learner.first_name }}" in full
+    assert "def&nbsp;dig(depth):" in full or "def dig(depth):" in full
+
+
+def test_r11_data_tables_have_headers_and_borders(full: str) -> None:
+    heads = Page(full).all("th")
+    assert [attrs["scope"] for attrs in heads] == ["col", "col"]
+    assert all("border: 1px solid" in attrs["style"] for attrs in heads)
+    assert heads[1]["align"] == "right"
+
+
+def test_r12_a_callout_has_a_label_and_a_border(full: str) -> None:
+    assert "border-left: 4px solid" in full
+    assert "Note" in Page(full).texts or "Note" in full
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r15_links_are_absolute_and_say_where_they_lead(school: CourseComposer, key: str) -> None:
+    html = body(composed(school, claimed(key)), "html")
+    for link in links_in(html):
+        assert re.match(r"https://|mailto:", link), link
+        assert len(link) <= 2000
+    for words in re.findall(r"<a [^>]*>(.*?)</a>", html, re.DOTALL):
+        assert re.sub("<[^>]*>", "", words).strip().lower() not in (
+            "",
+            "click here",
+            "here",
+            "link",
+        )
+
+
+def test_r15_a_value_inside_an_address_is_quoted(school: CourseComposer) -> None:
+    message = composed(school, claimed("bed", name="Zoë & <b>"))
+    assert "https://example.com/book?for=Zo%C3%AB%20%26%20%3Cb%3E&amp;x=1" in links_in(
+        body(message, "html")
+    )
+    assert "https://example.com/book?for=Zo%C3%AB%20%26%20%3Cb%3E&x=1" in body(message, "plain")
+
+
+def test_r16_the_button_is_a_padded_cell_and_there_is_one(
+    full: str, school: CourseComposer
+) -> None:
+    buttons = re.findall(r"<td[^>]*background-color: #14614f[^>]*><a [^>]*>(.*?)</a>", full)
+    assert buttons == ["I did it"]
+    link = re.search(r'<a class="button-link"[^>]*href="([^"]*)"[^>]*style="([^"]*)"', full)
+    assert link is not None
+    assert link[1].startswith(f"{BASE}/done/")
+    assert "padding: 12px 28px" in link[2]
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r17_dark_mode_is_declared_and_every_pair_is_readable(
+    school: CourseComposer, key: str
+) -> None:
+    html = body(composed(school, claimed(key)), "html")
+    assert '<meta name="color-scheme" content="light dark">' in html
+    assert '<meta name="supported-color-schemes" content="light dark">' in html
+    assert "prefers-color-scheme: dark" in html
+    assert "#fff" not in html.lower().replace("#fffd", "")
+    assert "#000" not in html
+
+
+LIGHT_PAPERS = ["#fcfbf8", "#f3f1ea"]
+DARK_PAPERS = ["#16181a", "#212427"]
+LIGHT_INKS = ["#24272b", "#1b1e21", "#5c6168", "#474c52", "#14614f"]
+DARK_INKS = ["#dcdee0", "#f1f2f3", "#a3a9b0", "#bfc4c9", "#86d0bb"]
+PAIRS = [
+    *((ink, paper) for ink in LIGHT_INKS for paper in LIGHT_PAPERS),
+    *((ink, paper) for ink in DARK_INKS for paper in DARK_PAPERS),
+    ("#fcfbf8", "#14614f"),
+    ("#10211c", "#86d0bb"),
+]
+
+
+@pytest.mark.parametrize(("ink", "paper"), PAIRS)
+def test_r17_x5_contrast_holds_as_it_is_and_inverted(ink: str, paper: str) -> None:
+    assert contrast(ink, paper) >= 4.5
+    assert contrast(inverted(ink), inverted(paper)) >= 4.5
+
+
+def test_r17_the_pairs_above_are_the_colours_of_the_stylesheets() -> None:
+    folder = Path(__file__).resolve().parents[2] / "templates" / "email"
+    for name in ("mail.css", "adapt.css"):
+        sheet = re.sub(r"/\*.*?\*/", "", (folder / name).read_text(), flags=re.DOTALL)
+        inks = set(re.findall(r"(?<![-a-z])color: (#[0-9a-f]{6})", sheet))
+        papers = set(re.findall(r"background-color: (#[0-9a-f]{6})", sheet))
+        # The preheader is hidden; the bar's cells hold no words.
+        assert inks <= {ink for ink, _ in PAIRS} | {"#16181a"}
+        assert papers <= {paper for _, paper in PAIRS} | {"#dedad0", "#383d42"}
+
+
+def channels(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+def inverted(colour: str) -> str:
+    return "#" + "".join(f"{255 - int(colour[i : i + 2], 16):02x}" for i in (1, 3, 5))
+
+
+def contrast(one: str, other: str) -> float:
+    def light(colour: str) -> float:
+        linear = [
+            c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels(colour)
+        ]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_r18_lists_carry_their_style(full: str) -> None:
+    page = Page(full)
+    assert all("list-style: decimal" in attrs["style"] for attrs in page.all("ol"))
+    assert all("list-style: disc" in attrs["style"] for attrs in page.all("ul"))
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_r21_no_tag_is_left(school: CourseComposer, key: str) -> None:
+    message = composed(school, claimed(key, name=""))
+    for kind in ("html", "plain"):
+        text = body(message, kind)  # type: ignore[arg-type]
+        for line in text.split("\n"):
+            assert "not a hole" in line or not re.search(r"\{\{|\{%|-mcd_|%recipient", line)
+        assert not re.search(r"zq[0-9a-f]{10}n\d+z", text)
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_x1_x4_language_direction_and_article(school: CourseComposer, key: str) -> None:
+    html = body(composed(school, claimed(key)), "html")
+    article = next(attrs for attrs in Page(html).all("div") if attrs.get("role") == "article")
+    assert article["lang"] == "en"
+    assert article["dir"] == "ltr"
+    assert article["aria-roledescription"] == "email"
+    assert article["aria-label"]
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_x2_layout_tables_are_presentation_and_data_tables_are_not(
+    school: CourseComposer, key: str
+) -> None:
+    html = without_head(body(composed(school, claimed(key)), "html"))
+    for table in re.findall(r"<table[^>]*>(?:(?!<table).)*?</table>", html, re.DOTALL):
+        head = table[: table.index(">")]
+        assert ('role="presentation"' in head) != ("<th" in table)
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_x3_one_h1_and_no_level_skipped(school: CourseComposer, key: str) -> None:
+    levels = [int(tag[1]) for tag, _ in Page(body(composed(school, claimed(key)), "html")).elements
+              if re.fullmatch("h[1-6]", tag)]  # fmt: skip
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+
+
+def test_x6_body_text_is_large_enough_and_the_foot_too(full: str) -> None:
+    sizes = [
+        int(size) for style in styles(full) for size in re.findall(r"font-size: (\d+)px", style)
+    ]
+    assert min(size for size in sizes if size > 1) >= 13
+    cell = next(a for a in Page(full).all("td") if a.get("class", "").startswith("text"))
+    assert "font-size: 17px" in cell["style"]
+    assert "line-height: 1.6" in cell["style"]
+
+
+def test_x10_a_course_in_arabic_is_mirrored(tmp_path: Path) -> None:
+    school = composer(plant(tmp_path, course="title: حديقة\nlanguage: ar\n"))
+    html = body(composed(school, claimed("bed")), "html")
+    assert '<html lang="ar" dir="rtl"' in html
+    assert "border-right: 3px solid #14614f" in html
+    assert "border-left: 3px" not in html
+    assert "text-align: right" in html
+    assert "text-align: left" not in html
+
+
+def test_the_brief_the_parts_of_a_lesson_come_in_this_order(full: str) -> None:
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", without_head(full)))
+    parts = [
+        "Day 1 of 3", "1 of 4 done", "The first bed", "What did you decide yesterday?",
+        "Soil first.", "welcome to A Garden", "Mind the worms", "Digging &amp; delving",
+        "Dig one square metre", "If it rains", "I did it", "Water it.", "(2 min)",
+        "Sharpen the spade.", "later this week", "How deep?", "b) a spade", "Check your answers",
+        "Reply with one word.", "Tomorrow you sow.", "Deep roots", "The seed packet, 2020",
+        "You get this mail because", "Rosa reads every reply.", "change the hour",
+        "Leave this course", "Example Growers", "12 Market Street", "Facts from the seed packet.",
+    ]  # fmt: skip
+    text = text.replace("Dig  one", "Dig one").replace("\xa0", " ").replace("&nbsp;", " ")
+    text = re.sub(r"\s+", " ", text).replace("Dig one", "Dig one")
+    text = text.replace(" .", ".")
+    places = [text.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    assert places == sorted(places)
+    assert "Roots go as deep" not in text  # the answers stand on the page, not in the mail
+    assert "To begin." not in text
+
+
+def test_a_strangers_plain_lesson_has_nothing_it_did_not_write(school: CourseComposer) -> None:
+    html = body(composed(school, claimed("sow")), "html")
+    assert "<h1" in html
+    for absent in ("The one idea", "Watch and read", "Check yourself", "Sources", "Today’s one",
+                   "Reply in one line", "Go deeper", "One question"):  # fmt: skip
+        assert absent not in html
+    assert html.count("I did it") == 1
+
+
+@pytest.mark.parametrize("key", COURSE_MAIL)
+def test_l4_u7_the_foot_says_who_why_and_how_to_stop(school: CourseComposer, key: str) -> None:
+    one = claimed(key)
+    html = body(composed(school, one), "html")
+    foot = html[-2800:]
+    assert school.links.leave(one.enrollment.id) in foot
+    assert school.links.manage(one.enrollment.id) in html
+    assert "You get this mail because you signed up" in html
+    assert SENDER.organisation in foot
+    assert SENDER.postal_address in foot
+
+
+def test_l4_a_privacy_page_is_linked_when_there_is_one(tmp_path: Path) -> None:
+    school = composer(plant(tmp_path), privacy_url="https://example.org/privacy")
+    message = composed(school, claimed("sow"))
+    assert "https://example.org/privacy" in links_in(body(message, "html"))
+    assert "https://example.org/privacy" in body(message, "plain")
+
+
+def test_u12_the_confirmation_says_who_asked_for_what_when_and_how_to_ignore_it(
+    school: CourseComposer,
+) -> None:
+    one = claimed("@confirm", name="Buy at evil.example", address="ada@example.com")
+    message = composed(school, one)
+    for kind in ("html", "plain"):
+        text = re.sub(r"\s+", " ", body(message, kind))  # type: ignore[arg-type]
+        assert "A Garden in Three Days" in text
+        assert "ada@example.com" in text
+        assert "23 November 2026 at 06:30 UTC" in text
+        assert "do nothing" in text
+        assert school.links.confirm(one.enrollment.id) in text
+        # A name typed by a stranger is no place for a message to the victim.
+        assert "evil" not in text
+        assert "/leave/" not in text
+
+
+def test_relative_images_and_files_get_the_address_of_the_course(tmp_path: Path) -> None:
+    source = "Look:\n\n![A bed](bed.png)\n\n[Plan](./plan.pdf) and [mail](mailto:a@example.org)\n"
+    html = body(
+        composed(composer(plant(tmp_path, **{"4-image": source})), claimed("image")), "html"
+    )
+    assert f'src="{BASE}/assets/garden/bed.png"' in html
+    assert f"{BASE}/assets/garden/plan.pdf" in links_in(html)
+    assert "mailto:a@example.org" in links_in(html)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "[x]({{ learner.first_name }})",
+        "[x]({{ learner.first_name }}/y)",
+        "[x]({{ lesson.title }})",
+        "![x]({{ learner.first_name }})",
+        "{{ learner.first_name.upper() }}",
+        "{{ 'a' * 1000000000 }}",
+        "{{ learner.password }}",
+        "{{ self }}",
+        "{% for x in learner %}x{% endfor %}",
+        "{% if learner.first_name %}no end",
+        "-mcd_name_h- is a tag",
+    ],
+)
+def test_what_a_lesson_may_not_do_holds_it_and_no_other(tmp_path: Path, source: str) -> None:
+    school = composer(plant(tmp_path, **{"4-odd": f"Some words before.\n\n{source}\n"}))
+    odd, good = school.compose([claimed("odd"), claimed("sow")])
+    assert not isinstance(good, Unfit)
+    if isinstance(odd, Unfit):
+        assert odd.poison
+        assert odd.hold
+        assert len(odd.reason) > 20
+    else:  # it was taken as text: then nothing of it is live
+        assert "Ada" not in body(odd, "html")
+
+
+def test_a_mail_is_refused_when_the_sender_is_no_address(tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="EMAIL_FROM"):
+        composer(plant(tmp_path), from_addr="course@exämple.org")
