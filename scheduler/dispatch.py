@@ -144,7 +144,7 @@ class Dispatcher:
         """
         now = self._clock.now()
         lease_until = now + LEASE
-        with self._db.write() as tx:
+        with self._db.write("claim") as tx:
             batch = claims.claim(
                 tx,
                 now=now,
@@ -200,7 +200,7 @@ class Dispatcher:
                     burn_attempt=not wait,
                 )
             )
-        with self._db.write() as tx:
+        with self._db.write("set aside") as tx:
             claims.release(tx, owner=self.owner, releases=releases, now=now)
             self._settler.pause_runs(tx, [c.enrollment.id for c in dead], now)
 
@@ -215,7 +215,7 @@ class Dispatcher:
         if not unknown:
             return
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("keep versions") as tx:
             for version in unknown:
                 claimed = versions[version]
                 ledger.keep_version(
@@ -242,7 +242,7 @@ class Dispatcher:
             for message in messages
         ]
         if releases:
-            with self._db.write() as tx:
+            with self._db.write("put back") as tx:
                 claims.release(tx, owner=self.owner, releases=releases, now=now)
 
     def _send_window(
@@ -265,7 +265,7 @@ class Dispatcher:
             )
             for m in window
         ]
-        with self._db.write() as tx:
+        with self._db.write("mark") as tx:
             marked = claims.mark(tx, now=now, owner=self.owner, marks=marks)
         counts["cancelled"] += len(marked.dropped)
         ready = [m for m in window if m.delivery_id in marked.marked]
@@ -289,7 +289,7 @@ class Dispatcher:
     def _sweep(self, counts: Counter[str]) -> None:
         """Free claims whose worker died; call hand-overs it had begun uncertain."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("sweep") as tx:
             swept = claims.sweep(tx, now)
             self._settler.advance(tx, swept.uncertain, now)
         counts["freed"] += swept.freed
@@ -301,7 +301,7 @@ class Dispatcher:
         policy = self._uncertain
         if policy == "hold":
             return
-        with self._db.write() as tx:
+        with self._db.write("resolve") as tx:
             for delivery in claims.uncertain_since(tx, now - EVIDENCE_WAIT, BATCH):
                 once_more = policy == "resend_once" and not delivery.extra_copy
                 to = DeliveryState.DUE if once_more else DeliveryState.SKIPPED

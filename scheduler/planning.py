@@ -44,7 +44,7 @@ class Planner:
     def plan(self, counts: Counter[str]) -> int:
         """Turn due enrollments into owed deliveries; returns how many runs were looked at."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("plan") as tx:
             runs = claims.due_enrollments(tx, now, BATCH)
             if not runs:
                 return 0

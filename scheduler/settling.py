@@ -60,7 +60,7 @@ class Settler:
             for delivery_id, outcome in outcomes
             if isinstance(outcome, Refused)
         }
-        with self._db.write() as tx:
+        with self._db.write("settle") as tx:
             settled = ledger.settle(tx, settlements)
             self.advance(tx, settled, now)
             self._apply_refusals(tx, settled, refusals, now)

@@ -55,14 +55,14 @@ class Upkeep:
         }
 
     def _end_pauses(self, now: datetime) -> int:
-        with self._db.write() as tx:
+        with self._db.write("end pauses") as tx:
             runs = people.pauses_ended(tx, now, BATCH)
             resumed = [progress.apply(run, EnrollmentEvent.RESUMED, now) for run in runs]
             self._set_going(tx, resumed, now)
         return len(runs)
 
     def _expire_signups(self, now: datetime) -> int:
-        with self._db.write() as tx:
+        with self._db.write("expire signups") as tx:
             runs = people.signups_expired(tx, now - self._settings.signup_expires, BATCH)
             for run in runs:
                 ledger.cancel_open(tx, run.id, now=now, verdict="the signup was never confirmed")
@@ -73,14 +73,17 @@ class Upkeep:
 
     def _mend_stranded(self, now: datetime) -> int:
         """Active runs with nothing owed and no next slot: a requeue or a lost course left them."""
-        with self._db.write() as tx:
-            runs = [r for r in people.stranded(tx, BATCH) if self._syllabi(r.course) is not None]
-            self._set_going(tx, runs, now)
-        return len(runs)
+        with self._db.write("mend stranded") as tx:
+            runs = people.stranded(tx, BATCH)
+            known = [run for run in runs if self._syllabi(run.course) is not None]
+            self._set_going(tx, known, now)
+            # Saved as they are, runs of a vanished course go to the back of the queue.
+            people.save_enrollments(tx, [run for run in runs if run not in known])
+        return len(known)
 
     def _follow_zone_data(self, now: datetime) -> int:
         """New zone rules may move the hour: derive again what was planned under older ones."""
-        with self._db.write() as tx:
+        with self._db.write("follow zone data") as tx:
             runs = people.stamped_with_other_tzdata(tx, BATCH)
             people.save_enrollments(tx, [self._replanned(run, now) for run in runs])
         return len(runs)

@@ -79,7 +79,7 @@ class Delivery:
     attempt: int
     not_before: datetime
     created_at: datetime
-    #: When it was first owed; a retry or a requeue keeps it.
+    #: When it was first owed; a retry keeps it, a requeue by staff begins anew.
     first_due_at: datetime | None = None
     #: True once the one extra copy after an uncertain hand-over was spent.
     extra_copy: bool = False

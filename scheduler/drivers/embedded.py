@@ -72,12 +72,16 @@ class Embedded:
         self._wanted.set()
 
     def stop(self, timeout: float = 30.0) -> bool:
-        """End after the window in hand; True if it ended within `timeout` seconds."""
+        """End after the window in hand; True if it ended within `timeout` seconds.
+
+        Safe to call twice.
+        """
         self._stopping.set()
         self._wanted.set()
         self._dispatcher.stopping = True
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=False)
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.shutdown(wait=False)
         ended = self._turn.acquire(timeout=timeout)
         if ended:
             self._turn.release()

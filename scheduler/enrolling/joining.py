@@ -80,7 +80,7 @@ class Joining(Desk):
         now = self._clock.now()
         name = zones.canonical(timezone or "", syllabus.timezone)
         cadence = with_pace(syllabus.cadence, hour, weekdays)
-        with self._db.write() as tx:
+        with self._db.write("sign up") as tx:
             if self._suppressed(tx, address):
                 return SignUp(None, "suppressed")
             learner = people.find_learner(tx, address) or people.add_learner(
@@ -155,7 +155,7 @@ class Joining(Desk):
     def confirm(self, enrollment_id: int, consent: Consent) -> Confirmed:
         """Make a pending run active; welcome and lesson 1 are owed. Harmless when repeated."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("confirm") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state in (
                 EnrollmentState.ACTIVE,
@@ -202,7 +202,7 @@ class Joining(Desk):
         now = self._clock.now()
         state = EnrollmentState.PENDING if consent is None else EnrollmentState.ACTIVE
         slots = _SlotTable(now, self._settings.min_gap)
-        with self._db.write() as tx:
+        with self._db.write("enroll") as tx:
             hashes = {p.address: self._hash(p.address) for p in persons}
             blocked = people.suppressed(tx, list(hashes.values()))
             welcome_ones = [p for p in persons if hashes[p.address] not in blocked]

@@ -17,14 +17,14 @@ class Leaving(Desk):
 
     def leave(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """End the run at the learner's wish; nothing starts after this returns. Idempotent."""
-        with self._db.write() as tx:
+        with self._db.write("leave") as tx:
             run = self._locked(tx, enrollment_id)
             return self._stop(tx, run, EnrollmentEvent.LEFT, consent)
 
     def leave_everything(self, learner_id: int, consent: Consent) -> None:
         """End every run of this person and suppress the address for good."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("leave everything") as tx:
             learner = people.learner(tx, learner_id)
             if learner is None:
                 return
@@ -37,7 +37,7 @@ class Leaving(Desk):
     def rejoin(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """Undo leaving: the run goes on where it stopped, at the next slot."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("rejoin") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state is not EnrollmentState.STOPPED:
                 return run
@@ -63,13 +63,13 @@ class Leaving(Desk):
 
     def remove(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """Staff ends a run."""
-        with self._db.write() as tx:
+        with self._db.write("remove") as tx:
             run = self._locked(tx, enrollment_id)
             return self._stop(tx, run, EnrollmentEvent.REMOVED, consent)
 
     def forget(self, learner_id: int) -> int:
         """Erase a person; returns the number of rows removed. Suppression outlives it."""
-        with self._db.write() as tx:
+        with self._db.write("forget") as tx:
             return people.erase(tx, learner_id)
 
     def _stop(

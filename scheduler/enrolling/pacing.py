@@ -40,7 +40,7 @@ class Pacing(Desk):
         An unknown zone keeps the old one. Never brings a second lesson on one local date.
         """
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("set pace") as tx:
             run = self._locked(tx, enrollment_id)
             run = replace(
                 run,
@@ -61,7 +61,7 @@ class Pacing(Desk):
     ) -> Enrollment:
         """Hold the run; what is owed waits. `until` (UTC) ends the break by itself."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("pause") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state is EnrollmentState.PAUSED:
                 run = replace(run, paused_until=until)
@@ -76,7 +76,7 @@ class Pacing(Desk):
     def resume(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """End a pause; the next lesson comes at the next slot, never in the night."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("resume") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state is EnrollmentState.ACTIVE:
                 return run
@@ -89,7 +89,7 @@ class Pacing(Desk):
     def next_now(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """The learner asks for the next lesson at once: the one exception to the daily pace."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("next now") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state is not EnrollmentState.ACTIVE:
                 raise NotAllowed(f"this enrollment is {run.state}: resume or confirm it first")
@@ -117,7 +117,7 @@ class Pacing(Desk):
         A lesson that is owed but has not left yet is the next one.
         """
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("skip") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state not in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED):
                 raise NotAllowed(f"this enrollment is {run.state}: only a running one can skip")
@@ -152,7 +152,7 @@ class Pacing(Desk):
         Does not count as progress and does not move the next slot.
         """
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("resend") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state is EnrollmentState.STOPPED:
                 raise NotAllowed("this enrollment has ended: nothing may be sent to it")
@@ -169,7 +169,7 @@ class Pacing(Desk):
     def restart(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """Begin a new round at the next slot; the old one and its history stay."""
         now = self._clock.now()
-        with self._db.write() as tx:
+        with self._db.write("restart") as tx:
             old = self._locked(tx, enrollment_id)
             if old.state is EnrollmentState.PENDING:
                 raise NotAllowed("this enrollment is not confirmed yet: confirm it first")

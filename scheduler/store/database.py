@@ -6,7 +6,7 @@ operator can cure is raised as one of `scheduler.errors`, with the cure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,6 +24,10 @@ Tx: TypeAlias = Connection
 _UPGRADE_LOCK = 0x6D65_636F
 #: How long an upgrade waits for another program's upgrade.
 _UPGRADE_WAIT_SECONDS = 120
+
+
+def _carry_on(_: str) -> None:
+    """What a crash point does in life: nothing."""
 
 
 class Database:
@@ -49,16 +53,22 @@ class Database:
         self._reader = self._engine.execution_options(intent="read", **reading)
         self._writer = self._engine.execution_options(intent="write")
         self._migrator = self._engine.execution_options(intent="migrate")
+        #: Told of each step before and after its commit; tests die here.
+        self.crash_point: Callable[[str], None] = _carry_on
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, step: str = "") -> Iterator[Tx]:
         """A transaction that may write: commits at the end, rolls back on any error.
 
-        On SQLite it holds the only write lock from the start (`BEGIN IMMEDIATE`).
+        On SQLite it holds the only write lock from the start (`BEGIN IMMEDIATE`). `step`
+        names what is being written; a worker that dies before or after that commit is a
+        case the tests enumerate, through `crash_point`.
         """
         turn = self._turnstile.turn(self._busy_seconds) if self._turnstile else nullcontext()
         with turn, self._begin(self._writer) as tx:
             yield tx
+            self.crash_point(f"{step}: before commit")
+        self.crash_point(f"{step}: after commit")
 
     @contextmanager
     def read(self) -> Iterator[Tx]:

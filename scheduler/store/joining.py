@@ -101,7 +101,7 @@ def add_learner(
         .values(
             address=address,
             address_key=key,
-            first_name=first_name,
+            first_name=batch.line(first_name),
             timezone=timezone,
             language=language,
             created_at=now,
@@ -153,7 +153,10 @@ def _bring_in(tx: Tx, people: dict[str, NewRun], now: datetime) -> tuple[dict[st
     packed = batch.pack(
         dialect,
         _PEOPLE,
-        ((p.address, key, p.first_name, p.timezone, p.language) for key, p in people.items()),
+        (
+            (p.address, key, batch.line(p.first_name), p.timezone, p.language)
+            for key, p in people.items()
+        ),
     )
     added = tx.execute(_insert_people(dialect), packed | {"now": now}).all()
     ids: dict[str, int] = {key: number for number, key in added}

@@ -1,8 +1,8 @@
-"""The ledger of deliveries: what is owed, what became of it, what was sent.
+"""The ledger of deliveries: what is owed, what is withdrawn, what is passed over.
 
-Every change of state appends to `delivery_events` in the same transaction. Reading lives in
-`deliveries` and `versions`. Refuses to claim or hand over (that is `claims`), and never moves
-a row whose state no longer fits.
+Every change of state appends to `delivery_events` in the same transaction. Also the door to
+`settling` (outcomes), `deliveries` and `versions` (reading) and `history`. Refuses to claim or
+hand over (that is `claims`), and never moves a row whose state no longer fits.
 """
 
 from __future__ import annotations
@@ -14,20 +14,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    Integer,
-    String,
-    bindparam,
-    func,
-    insert,
-    literal,
-    null,
-    select,
-    update,
-)
-from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+from sqlalchemy import Integer, String, bindparam, insert, literal, null, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
-from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
+from scheduler.domain.delivery import DeliveryKind, DeliveryState
 from scheduler.store import batch, upsert
 from scheduler.store.columns import UtcTime
 from scheduler.store.database import Tx
@@ -41,7 +31,7 @@ from scheduler.store.deliveries import (
     open_lessons,
 )
 from scheduler.store.history import DeliveryEventRow, append, history
-from scheduler.store.mapping import DELIVERY, to_delivery
+from scheduler.store.settling import Settlement, settle
 from scheduler.store.tables import RowId, deliveries, state_in
 from scheduler.store.versions import keep_version, known_versions, version_document
 
@@ -79,17 +69,6 @@ _OWED: batch.Shape = {
     "to_addr": String(),
     "not_before": UtcTime(),
 }
-_SETTLED: batch.Shape = {
-    "id": String(),
-    "attempt": Integer(),
-    "state": String(),
-    "at": UtcTime(),
-    "verdict": String(),
-    "provider": String(),
-    "provider_ref": String(),
-    "not_before": UtcTime(),
-}
-
 #: What a row that is owed anew forgets of its earlier life.
 _FRESH: dict[str, Any] = {
     "state": str(DeliveryState.DUE),
@@ -122,20 +101,6 @@ class NewDelivery:
     not_before: datetime
     #: Position of the lesson; 0 for letters.
     position: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of one hand-over; `at` and `not_before` are aware UTC."""
-
-    delivery_id: str
-    attempt: int
-    state: DeliveryState
-    at: datetime
-    verdict: str = ""
-    provider: str = ""
-    provider_ref: str = ""
-    not_before: datetime | None = None
 
 
 def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime) -> list[str]:
@@ -206,42 +171,6 @@ def add_skipped(
         tx.execute(update(deliveries).where(_d.id == number).values(skipped))
     _note(tx, [(number, before)], DeliveryState.SKIPPED, now, verdict)
     return str(number)
-
-
-def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[Delivery]:
-    """Record outcomes in bulk; returns the rows that changed, as they now are.
-
-    Only a row in `sending` or `uncertain` with that very attempt changes: a late truthful
-    answer beats `uncertain`, and anything later than that is ignored.
-    """
-    if not settlements:
-        return []
-    waiting = {s.delivery_id: s for s in settlements}
-    settled: list[Delivery] = []
-    for source in (DeliveryState.SENDING, DeliveryState.UNCERTAIN):
-        packed = batch.pack(
-            tx.dialect.name,
-            _SETTLED,
-            (
-                (
-                    *(s.delivery_id, s.attempt, str(s.state), s.at, batch.line(s.verdict)),
-                    *(s.provider, batch.line(s.provider_ref, 255), s.not_before),
-                )
-                for s in waiting.values()
-            ),
-        )
-        rows = tx.execute(_settle(tx.dialect.name, source), packed).all()
-        changed = [to_delivery(row) for row in rows]
-        append(
-            tx,
-            ((d.id, waiting[d.id].at, source, d.state, d.lease_owner, d.verdict) for d in changed),
-        )
-        settled += changed
-        for d in changed:
-            del waiting[d.id]
-        if not waiting:
-            break
-    return settled
 
 
 def requeue(tx: Tx, delivery_id: str, now: datetime) -> bool:
@@ -345,23 +274,3 @@ def _owe(dialect: str) -> ReturningInsert[Any]:
         },
         where=state_in(_d.state, "cancelled"),
     ).returning(_d.id)
-
-
-@cache
-def _settle(dialect: str, source: DeliveryState) -> ReturningUpdate[Any]:
-    b = batch.table(dialect, _SETTLED)
-    return (
-        update(deliveries)
-        .where(_d.id == b.c.id, _d.attempt == b.c.attempt, state_in(_d.state, str(source)))
-        .values(
-            state=b.c.state,
-            settled_at=b.c.at,
-            verdict=b.c.verdict,
-            provider=func.coalesce(func.nullif(b.c.provider, ""), _d.provider),
-            provider_ref=func.coalesce(func.nullif(b.c.provider_ref, ""), _d.provider_ref),
-            not_before=func.coalesce(b.c.not_before, _d.not_before),
-            lease_until=null(),
-            resolved_at=null(),
-        )
-        .returning(*DELIVERY)
-    )

@@ -126,8 +126,9 @@ def update_learner(
     address: str | None = None,
 ) -> None:
     """Change what is given; deliveries already owed keep the address they were owed to."""
-    given = {"first_name": first_name, "timezone": timezone, "language": language}
-    values = {name: value for name, value in given.items() if value is not None}
+    name = None if first_name is None else batch.line(first_name)
+    given = {"first_name": name, "timezone": timezone, "language": language}
+    values = {column: value for column, value in given.items() if value is not None}
     if address is not None:
         values |= {"address": address, "address_key": address_key(address)}
     if values:

@@ -192,7 +192,8 @@ def _prepare_file(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Addresses of people: readable by the owner only. SQLite gives -wal the same mode.
-        path.touch(mode=0o600, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
     except OSError as error:
         raise DatabaseUnavailable(
             f"cannot open {path}: {error.strerror}: make its folder writable for this user, "

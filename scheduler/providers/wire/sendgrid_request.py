@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from email.utils import parseaddr
 from typing import Any
 
-from scheduler.domain.message import Message, Shared
+from scheduler.domain.message import Message
 from scheduler.domain.provider import Deferred, Fault, Refused
 
 #: The custom argument that events bring back; prefixed, because events are one flat object.
@@ -47,8 +47,6 @@ _NO_TRACKING = {
     "subscription_tracking": {"enable": False},
     "ganalytics": {"enable": False},
 }
-#: Invisible, and not in Latin-1: makes SendGrid send UTF-8 instead of guessing a charset.
-_NON_JOINER = "\u200c"
 
 
 def misfit(message: Message) -> Refused | Deferred | None:
@@ -106,14 +104,13 @@ def body_of(messages: Sequence[Message]) -> dict[str, Any]:
     """The request for one group; `personalizations` stand in the order of `messages`."""
     shared = messages[0].shared
     assert shared is not None
-    html, text = _in_utf8(shared, messages)
     body: dict[str, Any] = {
         "personalizations": [_personalization(message) for message in messages],
         "from": {"email": shared.from_addr, "name": shared.from_name},
         "subject": shared.subject,
         "content": [
-            {"type": "text/plain", "value": text},
-            {"type": "text/html", "value": html},
+            {"type": "text/plain", "value": shared.text},
+            {"type": "text/html", "value": shared.html},
         ],
         "tracking_settings": _NO_TRACKING,
     }
@@ -139,25 +136,6 @@ def _personalization(message: Message) -> dict[str, Any]:
         "substitutions": dict(message.substitutions),
         "custom_args": {DELIVERY_ARG: message.delivery_id},
     }
-
-
-def _in_utf8(shared: Shared, messages: Sequence[Message]) -> tuple[str, str]:
-    """HTML and text that leave as UTF-8.
-
-    SendGrid picks the charset by the characters it sees; Latin-1 alone leaves as iso-8859-1,
-    and Gmail then shows "message clipped".
-    """
-    accents = not all(v.isascii() for m in messages for v in m.substitutions.values())
-    return _marked(shared.html, accents), _marked(shared.text, accents)
-
-
-def _marked(text: str, accents: bool) -> str:
-    if not accents and text.isascii():
-        return text
-    if any(c > "\xff" for c in text):
-        return text
-    end = text.lower().rfind("</body>")
-    return text + _NON_JOINER if end < 0 else text[:end] + _NON_JOINER + text[end:]
 
 
 def _is_address(address: str) -> bool:
