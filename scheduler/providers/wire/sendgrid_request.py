@@ -2,7 +2,8 @@
 
 Pure. Bodies are plain dicts: the library's helpers reverse the order of learners, which its
 errors then name by number, and take seconds for what takes milliseconds here. Refuses what the
-API would refuse, message by message, because there one bad entry rejects a thousand.
+API would refuse, message by message, because there one bad entry rejects a thousand. The
+characters of the bodies, from which SendGrid guesses a charset, are the composer's business.
 """
 
 from __future__ import annotations

@@ -112,19 +112,22 @@ def test_a_caller_who_stops_listening_harms_nobody(world: World) -> None:
 
 
 def test_threads_may_send_at_once(world: World) -> None:
-    batches = [letters(10) for _ in range(6)]
+    batches = [[letters(4) for _ in range(5)] for _ in range(6)]
     outcomes: list[Outcome] = []
-    threads = [
-        threading.Thread(target=lambda b=b: outcomes.extend(sent(world, b).values()))
-        for b in batches
-    ]
+
+    def work(mine: list[list[Message]]) -> None:
+        for batch in mine:
+            outcomes.extend(sent(world, batch).values())
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in batches]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
-    assert len(outcomes) == 60
+        thread.join(30)
+    assert len(outcomes) == 120
     assert all(isinstance(outcome, Accepted) for outcome in outcomes)
-    assert sorted(world.delivered()) == sorted(m.delivery_id for b in batches for m in b)
+    everything = [m.delivery_id for mine in batches for batch in mine for m in batch]
+    assert sorted(world.delivered()) == sorted(everything)
 
 
 def test_a_large_batch_is_no_different(world: World) -> None:

@@ -112,25 +112,6 @@ def test_all_tracking_is_off_and_nothing_is_bypassed() -> None:
     assert "asm" not in body
 
 
-@pytest.mark.parametrize(
-    ("text", "substitution", "marked"),
-    [
-        ("plain", "Ada", False),
-        ("plain", "Zoë", True),
-        ("café", "Ada", True),
-        ("a – b", "Zoë", False),
-    ],
-)
-def test_no_part_can_leave_as_latin_1(text: str, substitution: str, marked: bool) -> None:
-    shared = replace(SHARED, text=text, html=f"<html><body>{text}</body></html>")
-    with FakeSendGrid() as fake:
-        send(fake, [letter(shared=shared, substitutions={"-mcd_name_t-": substitution})])
-    for part in fake.sent[0].body["content"]:
-        assert ("\u200c" in part["value"]) is marked
-        assert part["value"].replace("\u200c", "").count(text) == 1
-    assert fake.sent[0].body["content"][1]["value"].endswith("</body></html>")
-
-
 # Bad entries
 
 

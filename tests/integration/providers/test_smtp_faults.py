@@ -178,7 +178,15 @@ def test_data_accepted_without_a_recipient_ends_in_an_empty_message() -> None:
 @pytest.mark.parametrize("extensions", [PLAIN, PIPELINING])
 @pytest.mark.parametrize(
     "fault",
-    ["421 at mail", "drop at mail", "drop at rcpt", "drop before 354", "421 at data"],
+    [
+        "421 at mail",
+        "503 at mail",
+        "drop at mail",
+        "drop at rcpt",
+        "drop before 354",
+        "421 at data",
+        "250 at data",
+    ],
 )
 def test_a_connection_that_ends_between_messages_burns_none_of_them(
     fault: str, extensions: tuple[str, ...]
@@ -294,9 +302,13 @@ def test_no_message_is_handed_over_when_its_answer_could_not_be_waited_for(
         for _, outcome in provider.send(letters(3)):
             outcomes.append(outcome)
             time.sleep(0.9 if isinstance(outcome, Accepted) else 0)
+        # The connection was left in the middle of a transaction: it must not be used again.
+        ((_, later),) = provider.send([last := letter()])
         provider.close()
     assert [type(outcome) for outcome in outcomes] == [Accepted, Deferred, Deferred]
-    assert len(server.accepted) == 1
+    assert isinstance(later, Accepted)
+    assert len(server.accepted) == 2
+    assert server.accepted[1].data == last.raw
 
 
 def test_our_own_misconfiguration_is_tried_twice_and_not_a_thousand_times() -> None:
