@@ -56,7 +56,6 @@ def set_up(settings: LogSettings) -> None:
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _hide_addresses,
                 renderer,
             ],
         )

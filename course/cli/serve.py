@@ -112,7 +112,7 @@ def _serve(school: School, listening: socket.socket, *, worker: bool) -> None:
     server = uvicorn.Server(config)
     # uvicorn raises the signal once more when it has shut down; the driver still has to drain.
     for name in (signal.SIGTERM, signal.SIGINT):
-        pass
+        signal.signal(name, lambda *_: None)
     server.run(sockets=[listening])
     if not school.stop_driver(DRAIN_SECONDS):
         table.say("A mail was still in hand; it is looked into at the next start.")
