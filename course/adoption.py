@@ -7,7 +7,6 @@ any length of downtime hold nothing back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +15,6 @@ import structlog
 from course.setting_kinds import is_loopback
 from scheduler.dispatch import Counts, Dispatcher
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.domain.message import Message
-from scheduler.domain.provider import Deferred, Fault, Outcome, Refused
 from scheduler.store import Database, Tx, people, reports
 
 #: meta: the deployment (see `identity`) this database sends for.
@@ -26,9 +23,6 @@ DEPLOYMENT = "deployment"
 REVIEW = "review"
 
 _WAITING_ON_US = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.PENDING)
-
-#: Faults of the provider or of our account with it, whatever the message.
-_NOT_THE_MESSAGE = (Fault.TRANSPORT, Fault.CONFIG)
 
 log = structlog.get_logger(__name__)
 
@@ -88,8 +82,6 @@ class Guarded(Dispatcher):
         self._asked = db
         self._base_url = base_url
         self._said = ""
-        #: The provider's last words, if it was away (or would not let us in) at the last run.
-        self.away = ""
 
     def run_due(self, *, until_idle: bool = True) -> Counts:
         """Send everything due, or nothing at all; asked anew each time, so adopting needs no
@@ -103,12 +95,6 @@ class Guarded(Dispatcher):
             log.warning("nothing_is_sent", reason=reason)
             self._said = reason
         return Counts({})
-
-    def _outcomes(self, ready: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
-        for delivery_id, outcome in super()._outcomes(ready):
-            gone = isinstance(outcome, Deferred | Refused) and outcome.fault in _NOT_THE_MESSAGE
-            self.away = outcome.detail or "no details" if gone else ""
-            yield delivery_id, outcome
 
 
 def _anybody(tx: Tx) -> bool:

@@ -7,14 +7,16 @@ Two forms: the whole message as bytes (`RawForm`), or one shared body with subst
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from course.holes import Hole, HoleError, Piece, fill
 from course.mime import clean, piece, subject_line, text_header, value_piece
 from scheduler.domain.message import Shared
 
 Values = Mapping[str, str]
+T = TypeVar("T")
 
 #: Prefix of every substitution tag. A lesson that contains it is refused, a value is changed.
 TAG_PREFIX = "-mcd_"
@@ -41,24 +43,25 @@ class Cut:
         return frozenset(name for hole in pieces if isinstance(hole, Hole) for name in hole.names)
 
 
-@dataclass(slots=True)
-class _Slot:
-    """A hole and what was put into it before."""
+class _Remembered(Generic[T]):
+    """What `make` gave for the same values before, while they repeat from learner to learner."""
 
-    hole: Hole
-    repeats: bool
-    memory: dict[tuple[str, ...], bytes] = field(default_factory=dict)
+    def __init__(self, names: Iterable[str], make: Callable[[Values], T]) -> None:
+        self._names = tuple(names)
+        self._make = make
+        self._repeats = _REPEATING.issuperset(self._names)
+        self._memory: dict[tuple[str, ...], T] = {}
 
-    def encoded(self, values: Values) -> bytes:
-        if not self.repeats:
-            return value_piece(self.hole.fill(values))
-        key = tuple([values[name] for name in self.hole.names])
-        known = self.memory.get(key)
+    def __call__(self, values: Values) -> T:
+        if not self._repeats:
+            return self._make(values)
+        key = tuple([values[name] for name in self._names])
+        known = self._memory.get(key)
         if known is None:
-            known = value_piece(self.hole.fill(values))
-            if len(self.memory) >= _REMEMBERED:
-                self.memory.clear()
-            self.memory[key] = known
+            known = self._make(values)
+            if len(self._memory) >= _REMEMBERED:
+                self._memory.clear()
+            self._memory[key] = known
         return known
 
 
@@ -71,15 +74,14 @@ class RawForm:
     def __init__(self, cut: Cut, fixed: bytes, version: str) -> None:
         # Never inside quoted-printable: there `=` is followed by two figures or a line end.
         boundary = f"=_{hashlib.sha256(version.encode()).hexdigest()[:24]}"
-        self._slots: list[_Slot] = []
+        self._slots: list[_Remembered[bytes]] = []
         self._numbers: dict[object, int] = {}
         self._parts: list[bytes] = []
         self._places: list[tuple[int, int]] = []
-        self._subject = cut.subject
-        self._fixed_subject = (
-            text_header("Subject", subject_line("".join(str(text) for text in cut.subject)))
-            if not any(isinstance(text, Hole) for text in cut.subject)
-            else None
+        holes = [text for text in cut.subject if isinstance(text, Hole)]
+        self._subject = _Remembered(
+            {name for hole in holes for name in hole.names},
+            lambda values: text_header("Subject", subject_line(fill(cut.subject, values))),
         )
         self._add_fixed(
             fixed
@@ -98,14 +100,11 @@ class RawForm:
 
     def fill(self, before_subject: bytes, after_subject: bytes, values: Values) -> bytes:
         """The message of one learner."""
-        encoded = [slot.encoded(values) for slot in self._slots]
+        encoded = [slot(values) for slot in self._slots]
         parts = self._parts.copy()
         for place, slot in self._places:
             parts[place] = encoded[slot]
-        subject = self._fixed_subject or text_header(
-            "Subject", subject_line(fill(self._subject, values))
-        )
-        return b"".join((before_subject, subject, after_subject, *parts))
+        return b"".join((before_subject, self._subject(values), after_subject, *parts))
 
     def _add_fixed(self, data: bytes) -> None:
         if self._parts and not (self._places and self._places[-1][0] == len(self._parts) - 1):
@@ -121,7 +120,9 @@ class RawForm:
         shared = text.bare if text.bare.startswith("url.") and text.place != "query" else text
         if shared not in self._numbers:
             self._numbers[shared] = len(self._slots)
-            self._slots.append(_Slot(text, _REPEATING.issuperset(text.names)))
+            self._slots.append(
+                _Remembered(text.names, lambda values: value_piece(text.fill(values)))
+            )
         self._places.append((len(self._parts), self._numbers[shared]))
         self._parts.append(b"")
 
@@ -131,6 +132,7 @@ class PartsForm:
 
     def __init__(self, cut: Cut, shared: Shared) -> None:
         self._tags: dict[Hole, str] = {}
+        self._values: list[tuple[str, _Remembered[str]]] = []
         subject, text = self._tagged(cut.subject), self._tagged(cut.text)
         if all(ord(letter) < 256 for letter in text):
             # With Latin-1 letters only SendGrid sends iso-8859-1, and a name that does not fit
@@ -146,14 +148,7 @@ class PartsForm:
 
     def fill(self, values: Values) -> dict[str, str]:
         """What stands in place of each tag for one learner. Raises HoleError when too large."""
-        substitutions = {}
-        for hole, tag in self._tags.items():
-            # A value that looks like a tag would be replaced in its turn: its hyphen is changed.
-            harmless = "%2Dmcd_" if hole.place == "query" else "-mcd\u2011"
-            text = hole.fill(values).replace(TAG_PREFIX, harmless)
-            if hole.place != "text":
-                text = text.encode("ascii", "xmlcharrefreplace").decode("ascii")
-            substitutions[tag] = text
+        substitutions = {tag: value(values) for tag, value in self._values}
         if sum(len(t) + len(v.encode()) for t, v in substitutions.items()) > MAX_SUBSTITUTIONS:
             raise HoleError(
                 "what differs from learner to learner is over 10 kB: keep {% if %} blocks short"
@@ -169,7 +164,17 @@ class PartsForm:
             name = hole.names[0].rpartition(".")[2].removeprefix("first_")
             number = "" if hole.bare else str(len(self._tags))
             self._tags[hole] = f"{TAG_PREFIX}{name}{number}_{kind}-"
+            self._values.append(
+                (self._tags[hole], _Remembered(hole.names, lambda values: _harmless(hole, values)))
+            )
         return self._tags[hole]
+
+
+def _harmless(hole: Hole, values: Values) -> str:
+    """A value that looks like a tag would be replaced in its turn: its hyphen is changed."""
+    hyphen = "%2Dmcd_" if hole.place == "query" else "-mcd\u2011"
+    text = hole.fill(values).replace(TAG_PREFIX, hyphen)
+    return text if hole.place == "text" else text.encode("ascii", "xmlcharrefreplace").decode()
 
 
 def refuse_tags(cut: Cut) -> None:

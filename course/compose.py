@@ -6,7 +6,6 @@ composed comes back as `Unfit` with the reason.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from threading import RLock
 from typing import Literal, TypeVar
+
+from markupsafe import escape
 
 from course.catalog import Catalog, Course
 from course.compiled import Cut, PartsForm, RawForm, refuse_tags
@@ -26,7 +27,7 @@ from course.document import (
     sound_lesson,
     version_of,
 )
-from course.errors import CourseError
+from course.errors import ConfigError, CourseError
 from course.headers import (
     Sender,
     encoded,
@@ -41,7 +42,7 @@ from course.lesson import Lesson
 from course.links import Links
 from course.mime import date_header, subject_line, token_header
 from course.person import SAMPLE, pretended, values_of
-from scheduler.domain.delivery import CONFIRM, LINKS, Claimed
+from scheduler.domain.delivery import CONFIRM, LINKS, Claimed, original_key
 from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Shared, Unfit
 
@@ -49,8 +50,6 @@ __all__ = ["CourseComposer", "Rendered", "Sender", "Size"]
 
 #: Compiled mails and documents kept in memory; a school sends a few dozen versions a day.
 _KEPT = 256
-#: A letter that may be sent several times in one run carries a number behind its key.
-_NUMBERED = re.compile(r"(@confirm|@links)-\d+\Z")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -99,6 +98,8 @@ class CourseComposer:
         form: Literal["raw", "parts"],
     ) -> None:
         sender.check()
+        if str(escape(links.base_url)) != links.base_url:
+            raise ConfigError([f"BASE_URL is {links.base_url!r}: leave out & < > and quotes"])
         self.catalog, self.links, self.sender, self.form = catalog, links, sender, form
         imprint = Imprint(sender.organisation, sender.postal_address, sender.privacy_url)
         self._layout = Layout(templates, links.base_url, imprint)
@@ -173,9 +174,10 @@ class CourseComposer:
             course = self.catalog.course(course_key)
             if course is None:
                 return f"there is no course {course_key!r} in the lessons folder: put it back"
-            notice = _NUMBERED.sub(r"\1", key)
+            # A copy sent once more is the same mail as the first.
+            notice = original_key(key)
             if notice not in (CONFIRM, LINKS):
-                lesson = sound_lesson(course, key)
+                lesson = sound_lesson(course, notice)
                 stamp = (course_key, course.version, lesson.key, lesson.version, looks)
             else:
                 lesson, stamp = None, (course_key, course.version, notice, "", looks)

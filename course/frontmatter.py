@@ -74,16 +74,20 @@ def read(text: str, first_line: int, notes: Notes) -> Fields | None:
         return None
     try:
         for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            mark = event.start_mark
+            if mark and (isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None)):
                 notes.error(
                     "front-matter",
-                    (first_line + event.start_mark.line, event.start_mark.column + 1),
+                    (first_line + mark.line, mark.column + 1),
                     "`&` and `*` are anchors in YAML, not used here: put the value in quotes",
                 )
                 return None
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.context_mark and re.search(r"flow|quoted scalar", error.context or ""):
+            # Where it was opened helps more than where the text ran out.
+            mark = error.context_mark
         at = (first_line + mark.line, mark.column + 1) if mark else (first_line, 1)
         notes.error("front-matter", at, _in_plain_words(error, text, mark))
         return None

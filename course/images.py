@@ -29,11 +29,14 @@ def look_at(file: Path) -> Image:
         head = stream.read(_HEAD)
     size = file.stat().st_size
     if head.startswith(b"\x89PNG\r\n\x1a\n") and len(head) >= 24:
-        return Image("png", *struct.unpack(">II", head[16:24]), size)
+        width, height = struct.unpack(">II", head[16:24])
+        return Image("png", width, height, size)
     if head[:6] in {b"GIF87a", b"GIF89a"} and len(head) >= 10:
-        return Image("gif", *struct.unpack("<HH", head[6:10]), size)
+        width, height = struct.unpack("<HH", head[6:10])
+        return Image("gif", width, height, size)
     if head.startswith(b"\xff\xd8"):
-        return Image("jpeg", *_jpeg_size(head), size)
+        width, height = _jpeg_size(head)
+        return Image("jpeg", width, height, size)
     return Image("", 0, 0, size)
 
 

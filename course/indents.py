@@ -61,4 +61,5 @@ def strange_indents(found: Scan) -> Iterator[tuple[int, str, str]]:
 
 
 def _is_prose(line: str) -> bool:
-    return bool(line.strip()) and line.lstrip()[:1] not in {"#", "|", ">", "<", "!"}
+    opening = line.lstrip()[:1]
+    return opening != "" and opening not in "#|><!" and not _ITEM.match(line)

@@ -223,7 +223,7 @@ def count_words(markdown: str) -> int:
     """Words a reader meets: link addresses, tags and markup do not count."""
     text = re.sub(r"<!--.*?-->", " ", markdown, flags=re.DOTALL)
     text = re.sub(r"\]\([^)\s]*(?:\s\"[^\"]*\")?\)", "] ", text)
-    text = re.sub(r"</?[A-Za-z][^<>]*>|https?://\S+", " ", text)
+    text = re.sub(r"</?[A-Za-z][^<>]*>|https?://\S+|&#?\w+;", " ", text)
     return sum(1 for word in text.split() if any(c.isalnum() for c in word))
 
 

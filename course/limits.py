@@ -56,8 +56,9 @@ def too_dense(found: Scan) -> Iterator[tuple[int, str]]:
     start = 0
     for gap in _PARAGRAPH.finditer(text + "\n\n"):
         paragraphs += 1
-        if message := _crowded(text[start : gap.start()]):
-            yield found.origin(start), message
+        paragraph = text[start : gap.start()]
+        if message := _crowded(paragraph):
+            yield found.origin(start + len(paragraph) - len(paragraph.lstrip())), message
         start = gap.end()
     rows = [match.group() for match in _ROW.finditer(text)]
     columns = max((row.count("|") for row in rows), default=0)

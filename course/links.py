@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 from collections.abc import Callable, Sequence
@@ -79,11 +80,11 @@ class Links:
         self._now = now
         self._signers = {purpose: _signer(purpose, keys, now) for purpose in Purpose}
         self._lasting = {
-            purpose: (f"{self.base_url}/{purpose}/", signer.derive_key())
+            purpose: (f"{self.base_url}/{purpose}/", _Mac(signer.derive_key()))
             for purpose, signer in self._signers.items()
             if purpose not in LIFETIMES
         }
-        self._message_key = _PurposeSigner(list(keys[:1]), "message-id").derive_key()
+        self._message_mac = _Mac(_PurposeSigner(keys[:1], "message-id").derive_key())
         self._bounce_keys = [_PurposeSigner([key], "bounce").derive_key() for key in keys]
 
     def confirm(self, enrollment_id: int) -> str:
@@ -136,8 +137,7 @@ class Links:
 
     def message_id(self, delivery_id: str, domain: str) -> str:
         """`<...@domain>`, the same at every call for one delivery, different for each delivery."""
-        left = hmac.digest(self._message_key, delivery_id.encode(), "sha256")[:SIGNATURE_BYTES]
-        return f"<{left.hex()}@{domain}>"
+        return f"<{self._message_mac(delivery_id.encode()).hex()}@{domain}>"
 
     def bounce(self, delivery_id: str, mailbox: str) -> str:
         """`mailbox` with its `*` replaced by a token that names the delivery.
@@ -167,10 +167,27 @@ class Links:
 
     def _link(self, purpose: Purpose, subject: str) -> str:
         # Five of these go into every mail: the same bytes as `Signer.sign` for a tenth of the CPU.
-        start, key = self._lasting[purpose]
-        mac = hmac.digest(key, subject.encode("ascii"), "sha256")[:SIGNATURE_BYTES]
-        signature = base64.urlsafe_b64encode(mac).decode("ascii").rstrip("=")
-        return f"{start}{subject}.{signature}"
+        start, mac = self._lasting[purpose]
+        signature = base64.urlsafe_b64encode(mac(subject.encode("ascii"))).decode("ascii")
+        return f"{start}{subject}.{signature.rstrip('=')}"
+
+
+class _Mac:
+    """`hmac.digest(key, value, "sha256")`, shortened, with the key taken in beforehand.
+
+    RFC 2104: H(key ^ opad, H(key ^ ipad, value)). Starting over from the key costs two thirds.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def __call__(self, value: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer.digest()[:SIGNATURE_BYTES]
 
 
 class _PurposeSigner(Signer):

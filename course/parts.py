@@ -95,6 +95,7 @@ class Source:
 
 
 def read_recall(fields: Fields) -> Recall | None:
+    """Yesterday's question, if there is one; its findings go to `fields`' notes."""
     below = fields.mapping("recall")
     if below is None:
         return None
@@ -105,6 +106,7 @@ def read_recall(fields: Fields) -> Recall | None:
 
 
 def read_action(fields: Fields) -> Action | None:
+    """The starred action, if there is one."""
     below = fields.mapping("action")
     if below is None:
         return None
@@ -115,6 +117,7 @@ def read_action(fields: Fields) -> Action | None:
 
 
 def read_checklist(fields: Fields) -> tuple[ChecklistItem, ...]:
+    """All other things to do; an item that stands there twice is an error."""
     items: dict[str, ChecklistItem] = {}
     for below in fields.mappings("checklist"):
         below.need("do")
@@ -137,6 +140,7 @@ def read_checklist(fields: Fields) -> tuple[ChecklistItem, ...]:
 
 
 def read_resources(fields: Fields, notes: Notes) -> tuple[Resource, ...]:
+    """What to watch and read; an unknown kind is a warning."""
     found = []
     for below in fields.mappings("resources"):
         below.need("title")
@@ -165,6 +169,7 @@ def read_resources(fields: Fields, notes: Notes) -> tuple[Resource, ...]:
 
 
 def read_quiz(fields: Fields) -> tuple[Question, ...]:
+    """The self-check; `answer` is counted from 1 in the file, from 0 here."""
     found = []
     for below in fields.mappings("quiz"):
         below.need("ask")
@@ -180,6 +185,7 @@ def read_quiz(fields: Fields) -> tuple[Question, ...]:
 
 
 def read_sources(fields: Fields) -> tuple[Source, ...]:
+    """Where the facts come from."""
     found = []
     for below in fields.mappings("sources"):
         below.need("text")

@@ -21,6 +21,8 @@ _INLINE = re.compile(
     rf"|(?P<char>[{OPEN}{CLOSE}])",
     re.DOTALL | re.IGNORECASE,
 )
+#: Every find starts with one of these; jumping from one to the next is the quick way.
+_OPENER = re.compile(rf"[\\`<{{{OPEN}{CLOSE}]")
 _RUN = re.compile("`+")
 _PARAGRAPH_END = re.compile(r"\n[ \t]*(?:\n|\Z)")
 _UNSHOWN = frozenset({"script", "style", "textarea"})
@@ -54,7 +56,7 @@ def _inline(text: str, base: int, found: Scan) -> str:
     #: Closing marks that are nowhere ahead: looking again would take quadratic time.
     missing: set[str] = set()
     ticks: _Ticks | None = None
-    while match := _INLINE.search(text, position):
+    while match := _next(text, position):
         start, end = match.span()
         out.append(text[position:start])
         source = match.group()
@@ -88,6 +90,14 @@ def _inline(text: str, base: int, found: Scan) -> str:
         position = end
     out.append(text[position:])
     return "".join(out)
+
+
+def _next(text: str, position: int) -> re.Match[str] | None:
+    while opener := _OPENER.search(text, position):
+        if match := _INLINE.match(text, opener.start()):
+            return match
+        position = opener.end()
+    return None
 
 
 def _inside(source: str) -> str:

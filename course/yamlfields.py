@@ -111,11 +111,13 @@ class Fields:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; a single text counts as a list of one."""
-        return tuple(
-            self._take(name, item)
-            for item in self._items(name)
-            if isinstance(item, yaml.ScalarNode) or self._wrong(name, item, "a text", "words")
-        )
+        found = []
+        for item in self._items(name):
+            if isinstance(item, yaml.ScalarNode):
+                found.append(self._take(name, item))
+            else:
+                self._wrong(name, item, "a text or a list of texts", f"`{name}: [one, two]`")
+        return tuple(found)
 
     def flag(self, name: str, default: bool = False) -> bool:
         node = self._values.get(name)
@@ -201,11 +203,13 @@ class Fields:
     def _mark(self, node: yaml.Node) -> tuple[int, int]:
         return self._first + node.start_mark.line, node.start_mark.column + 1
 
-    def _wrong(self, name: str, node: yaml.Node, wanted: str, example: str) -> bool:
+    def _wrong(self, name: str, node: yaml.Node, wanted: str, example: str) -> None:
+        mark = node.start_mark
+        if self._lines[mark.line].startswith("{{", mark.column):
+            wanted, example = "in quotes when it starts with `{{`", f'`{name}: "{{{{ ... }}}}"`'
         self._notes.error(
             "front-matter", self._mark(node), f"`{name}` should be {wanted}: write {example}"
         )
-        return False
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

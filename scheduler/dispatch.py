@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Claimed, Delivery, DeliveryState
@@ -121,6 +121,8 @@ class Dispatcher:
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         #: Set from another thread to end a run after the window in hand.
         self.stopping = False
+        #: The provider's last words when it was away in this run; empty when it answered.
+        self.away = ""
 
     def run_due(self, *, until_idle: bool = True) -> Counts:
         """Send everything due and return the counts; raises `DatabaseUnavailable`.
@@ -128,20 +130,18 @@ class Dispatcher:
         Stops early, leaving the rest due, when the provider is away or when told to stop.
         """
         counts: Counter[str] = Counter()
+        self.away = ""
         self._sweep(counts)
         self._resolve(counts)
         while not self.stopping:
             planned = self._planner.plan(counts)
-            claimed, provider_is_away = self._deliver_batch(counts)
-            if provider_is_away or not until_idle or not (planned or claimed):
+            claimed = self._deliver_batch(counts)
+            if self.away or not until_idle or not (planned or claimed):
                 break
         return Counts(counts)
 
-    def _deliver_batch(self, counts: Counter[str]) -> tuple[int, bool]:
-        """Claim a batch and hand it over, window by window.
-
-        Returns how many were claimed and whether the provider turned out to be away.
-        """
+    def _deliver_batch(self, counts: Counter[str]) -> int:
+        """Claim a batch and hand it over, window by window; returns how many were claimed."""
         now = self._clock.now()
         lease_until = now + LEASE
         with self._db.write("claim") as tx:
@@ -154,18 +154,16 @@ class Dispatcher:
                 limit=max(BATCH, self._provider.window),
             )
         if not batch:
-            return 0, False
+            return 0
         messages = self._compose(batch, counts)
         by_id = {claimed.delivery.id: claimed.delivery for claimed in batch}
         for start in range(0, len(messages), self._provider.window):
             window = messages[start : start + self._provider.window]
-            if self.stopping or self._clock.now() > lease_until - LEASE_RESERVE:
+            if self.stopping or self.away or self._clock.now() > lease_until - LEASE_RESERVE:
                 self._put_back(messages[start:], by_id)
                 break
-            if self._send_window(window, by_id, counts):
-                self._put_back(messages[start + len(window) :], by_id)
-                return len(batch), True
-        return len(batch), False
+            self._send_window(window, by_id, counts)
+        return len(batch)
 
     def _compose(self, batch: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
         answers = self._composer.compose(batch)
@@ -250,8 +248,8 @@ class Dispatcher:
         window: Sequence[Message],
         by_id: Mapping[str, Delivery],
         counts: Counter[str],
-    ) -> bool:
-        """Mark, send, settle one window; True when the provider is away."""
+    ) -> None:
+        """Mark, send and settle one window; notes when the provider is away."""
         now = self._clock.now()
         marks = [
             Mark(
@@ -271,7 +269,9 @@ class Dispatcher:
         ready = [m for m in window if m.delivery_id in marked.marked]
         outcomes = list(self._outcomes(ready))
         self._settler.settle(outcomes, by_id, counts)
-        return bool(outcomes) and all(_is_away(outcome) for _, outcome in outcomes)
+        said = [outcome.detail for _, outcome in outcomes if _is_away(outcome)]
+        if said and len(said) == len(outcomes):
+            self.away = said[-1] or "no details"
 
     def _outcomes(self, ready: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
         """One outcome per message, whatever the provider does: silence is uncertainty."""
@@ -320,7 +320,7 @@ class Dispatcher:
                     counts["resolved"] += 1
 
 
-def _is_away(outcome: Outcome) -> bool:
+def _is_away(outcome: Outcome) -> TypeGuard[Deferred | Refused]:
     """Is the provider itself, not this message, what failed?"""
     faults = (Fault.TRANSPORT, Fault.CONFIG)
     return isinstance(outcome, Deferred | Refused) and outcome.fault in faults

@@ -38,7 +38,9 @@ class Browser:
         assert response.status_code == 303, response.text
         return self.get(response.headers["location"])
 
-    def fill_in(self, email: str = "zoe@example.com", *, after: float = 10, **fields: Any) -> Response:
+    def fill_in(
+        self, email: str = "zoe@example.com", *, after: float = 10, **fields: Any
+    ) -> Response:
         """Open the course page, take that many seconds, send the form."""
         form = forms(self.get("/").text)[0]
         self.school.clock.advance(timedelta(seconds=after))
@@ -54,13 +56,12 @@ class Form:
 def forms(page: str) -> list[Form]:
     """The forms of a page with the values a browser would send untouched."""
     found = []
-    for form in re.findall(r"<form.*?</form>", page, re.S):
+    for form in re.findall(r"<form.*?</form>", page, re.DOTALL):
         action = re.search(r'action="([^"]*)"', form)
-        inputs = {
-            name: value
-            for name, value in re.findall(r'<input[^>]*?name="([^"]*)"[^>]*?value="([^"]*)"', form)
-        }
-        for name, options in re.findall(r'<select[^>]*name="([^"]*)".*?>(.*?)</select>', form, re.S):
+        inputs = dict(re.findall(r'<input[^>]*?name="([^"]*)"[^>]*?value="([^"]*)"', form))
+        for name, options in re.findall(
+            r'<select[^>]*name="([^"]*)".*?>(.*?)</select>', form, re.DOTALL
+        ):
             chosen = re.search(r"<option(?: value=\"([^\"]*)\")? selected>([^\n<]*)", options)
             if chosen:
                 inputs[name] = chosen[1] or chosen[2]
@@ -69,6 +70,6 @@ def forms(page: str) -> list[Form]:
 
 
 def heading(page: str) -> str:
-    found = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.S)
+    found = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)
     assert found
     return found[1].strip()

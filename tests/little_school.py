@@ -162,7 +162,9 @@ class LittleSchool:
         """The path of the first link of that kind in the mail's text part."""
         body = mail.get_body(("plain",))
         assert body is not None
-        found = re.search(rf"{re.escape(self.settings.base_url)}(/{purpose}/\S+)", body.get_content())
+        found = re.search(
+            rf"{re.escape(self.settings.base_url)}(/{purpose}/\S+)", body.get_content()
+        )
         assert found, f"no /{purpose}/ link in the mail"
         return found[1]
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from course.pace_words import parse_days, parse_hour, write_days
 from course.web.addresses import mailbox, read_address
 from course.web.desk import AtDesk
+from course.web.forms import read_first_name
 
 router = APIRouter(prefix="/api/v1", tags=["courses"])
 
@@ -64,7 +65,13 @@ class SignupIn(BaseModel):
     @field_validator("first_name")
     @classmethod
     def _one_line(cls, name: str) -> str:
-        return " ".join(name.split())
+        return read_first_name(name)
+
+    @field_validator("consent")
+    @classmethod
+    def _storable(cls, text: str) -> str:
+        # A NUL or half a surrogate pair is no text a database would keep.
+        return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
     @field_validator("hour")
     @classmethod

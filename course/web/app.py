@@ -7,7 +7,9 @@ starts the driver.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from course.web import api, assets, desk, guard, health, outbox
 from course.web.admin import learners, session, today
 from course.web.learner import confirm, inbox, learn, leave, manage, read, signup
+from course.web.pages import template_folders
 from course.web.school import School
 from scheduler.errors import DatabaseUnavailable
 
@@ -111,9 +114,14 @@ def create_app(school: School) -> FastAPI:
     app.include_router(health.router)
     app.include_router(api.router)
     app.add_api_route("/robots.txt", _robots, include_in_schema=False)
-    static = school.settings.templates / "static"
-    app.mount("/static", StaticFiles(directory=static), name="static")
+    app.mount("/static", _static(template_folders(school.settings.templates)), name="static")
     return app
+
+
+def _static(folders: Sequence[Path]) -> StaticFiles:
+    files = StaticFiles(directory=None)
+    files.all_directories = [folder / "static" for folder in folders]
+    return files
 
 
 def _version() -> str:

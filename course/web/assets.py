@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from course.web.desk import AtDesk, course_or_404
+from course.web.desk import LOOK, AtDesk, course_or_404
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,7 +24,7 @@ _KINDS = {
 }
 
 
-@router.get("/assets/{key}/{path:path}")
+@router.api_route("/assets/{key}/{path:path}", methods=LOOK)
 def asset(desk: AtDesk, key: str, path: str) -> Response:
     """One picture; 404 for anything that is not one or lies outside the folder."""
     folder = course_or_404(desk, key).folder.resolve()

@@ -11,11 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from course.catalog import Course
-from course.web.pages import Pages
+from course.web.pages import Pages, template_folders
 from course.web.quotas import Quotas
 from course.web.school import School
 from course.web.sealing import Sealer
 from course.web.visitors import Visitors
+
+#: A page may be looked at either way; neither changes anything.
+LOOK = ["GET", "HEAD"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,15 @@ def build(school: School) -> Desk:
     return Desk(
         school=school,
         pages=Pages(
-            settings.templates,
+            template_folders(settings.templates),
             base_url=settings.base_url,
             clock=school.clock,
             imprint=[
                 line
-                for line in (settings.organisation, *settings.postal_address.splitlines())
+                for line in (
+                    settings.organisation or settings.email_from.name,
+                    *settings.postal_address.splitlines(),
+                )
                 if line.strip()
             ],
             demo=school.demo,

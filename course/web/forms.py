@@ -5,6 +5,7 @@ Reads text only. A wrong time zone is never a complaint: the page offers the rig
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import time
 from typing import Any
@@ -39,12 +40,30 @@ def _address(_form: Form, field: StringField) -> None:
         raise ValidationError(str(problem)) from None
 
 
-def _name(_form: Form, field: StringField) -> None:
-    name = field.data or ""
+#: Signs that turn the reading direction around for everything after them.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _is_odd(letter: str) -> bool:
+    """Control signs and halves of letters; joiners belong to names in many scripts."""
+    return unicodedata.category(letter) in ("Cc", "Cs") or letter in _TURNING
+
+
+def read_first_name(typed: str) -> str:
+    """A first name on one line. Raises ValueError, saying what is allowed."""
+    name = _stripped(typed)
     if len(name) > 60:
-        raise ValidationError("Use at most 60 characters, or leave the name out.")
-    if any(ord(letter) < 32 for letter in name) or "://" in name or "=?" in name:
-        raise ValidationError("Write a first name only, or leave it out.")
+        raise ValueError("Use at most 60 characters, or leave the name out.")
+    if any(_is_odd(letter) for letter in name) or "://" in name or "=?" in name:
+        raise ValueError("Write a first name only, or leave it out.")
+    return name
+
+
+def _name(_form: Form, field: StringField) -> None:
+    try:
+        read_first_name(field.data or "")
+    except ValueError as problem:
+        raise ValidationError(str(problem)) from None
 
 
 def _hour(_form: Form, field: StringField) -> None:

@@ -18,20 +18,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from course.web.desk import AtDesk, Desk
+from course.web.desk import LOOK, AtDesk, Desk
 from scheduler.errors import SchedulerError
 from scheduler.store import people, reports
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"])
+@router.api_route("/healthz", methods=LOOK)
 def alive() -> Response:
     """The process answers."""
     return JSONResponse({"status": "ok"})
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"])
+@router.api_route("/readyz", methods=LOOK)
 def ready(desk: AtDesk) -> Response:
     """200 when mail would go out; 503 with the reason when it would not."""
     checks = {"database": "ok", "migrations": "ok", "worker": "ok"}
@@ -49,7 +49,7 @@ def ready(desk: AtDesk) -> Response:
     return JSONResponse({"status": status, "checks": checks}, status_code=200 if fine else 503)
 
 
-@router.get("/metrics")
+@router.api_route("/metrics", methods=LOOK)
 def metrics(desk: AtDesk, request: Request) -> Response:
     """Prometheus text."""
     if not _may_see(desk, request):

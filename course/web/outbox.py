@@ -19,7 +19,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from course.web.desk import AtDesk, Desk
+from course.web.desk import LOOK, AtDesk, Desk
 from scheduler.store import people
 
 router = APIRouter(include_in_schema=False)
@@ -47,15 +47,17 @@ class Letter:
     timezone: str
 
 
-@router.get("/outbox")
+@router.api_route("/outbox", methods=LOOK)
 def outbox(desk: AtDesk, did: str = "") -> Response:
     """All mails, newest first, and what the last press of the button did."""
     opened = desk.sealer.open("morning", did, within=timedelta(days=36_500)) if did else None
+    letters = _letters(desk)
     return desk.pages.page(
         "web/outbox.html",
-        letters=_letters(desk),
+        letters=letters,
         now=desk.school.clock.now(),
-        timezone=_home_zone(desk),
+        # Whoever tries this out reads their own mail: their clock is the one to show.
+        timezone=letters[0].timezone if letters else _home_zone(desk),
         morning=None
         if opened is None
         else {
@@ -77,7 +79,7 @@ def next_morning(desk: AtDesk) -> Response:
     return desk.pages.go(f"/outbox?did={desk.sealer.seal('morning', told)}")
 
 
-@router.get("/outbox/{name}")
+@router.api_route("/outbox/{name}", methods=LOOK)
 def letter(desk: AtDesk, name: str) -> Response:
     """One mail: HTML in a frame, text, source."""
     message = _read(_file(desk, name))
@@ -92,7 +94,7 @@ def letter(desk: AtDesk, name: str) -> Response:
     )
 
 
-@router.get("/outbox/{name}/html")
+@router.api_route("/outbox/{name}/html", methods=LOOK)
 def as_html(desk: AtDesk, name: str) -> Response:
     """The HTML part by itself."""
     body = _read(_file(desk, name)).get_body(("html",))
@@ -104,7 +106,7 @@ def as_html(desk: AtDesk, name: str) -> Response:
     return HTMLResponse(html, headers={"content-security-policy": CSP_SANDBOX})
 
 
-@router.get("/outbox/{name}/source")
+@router.api_route("/outbox/{name}/source", methods=LOOK)
 def source(desk: AtDesk, name: str) -> Response:
     """The mail byte for byte."""
     return PlainTextResponse(_file(desk, name).read_bytes())

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import jinja2
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from course import paths
 from course.pace_words import say_days
 from course.web import words
 from scheduler.clock import Clock
@@ -21,13 +22,19 @@ class Pages:
     """Renders `templates/web` and `templates/admin`. Knows where the site begins."""
 
     def __init__(
-        self, templates: Path, *, base_url: str, clock: Clock, imprint: Sequence[str], demo: bool
+        self,
+        folders: Sequence[Path],
+        *,
+        base_url: str,
+        clock: Clock,
+        imprint: Sequence[str],
+        demo: bool,
     ) -> None:
         #: The path under which a reverse proxy shows us; empty at the root of a host.
         self.root = urlsplit(base_url).path.rstrip("/")
         self._clock = clock
         self._env = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(templates),
+            loader=jinja2.FileSystemLoader(folders),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -50,7 +57,7 @@ class Pages:
             demo=demo,
             counted=words.counted,
             pace=words.pace_in_words,
-            static=_Static(templates / "static", self.root),
+            static=_Static([folder / "static" for folder in folders], self.root),
         )
 
     def page(self, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -74,18 +81,28 @@ class Pages:
         return words.day_in_words(instant, timezone, self._clock.now())
 
 
+def template_folders(own: Path) -> list[Path]:
+    """The operator's folder, then ours for whatever is missing there.
+
+    So a folder that was copied by an older release keeps working with a newer one.
+    """
+    ours = [place / "templates" for place in (paths.checkout(), paths.bundled()) if place]
+    return list(dict.fromkeys([own, *ours]))
+
+
 class _Static:
     """`static("app.css")` is its address with a fingerprint, so that it may be cached for long."""
 
-    def __init__(self, folder: Path, root: str) -> None:
-        self._folder = folder
+    def __init__(self, folders: Sequence[Path], root: str) -> None:
+        self._folders = folders
         self._root = root
         self._known: dict[str, tuple[int, str]] = {}
 
     def __call__(self, name: str) -> str:
-        changed = (self._folder / name).stat().st_mtime_ns
+        file = next(file for folder in self._folders if (file := folder / name).is_file())
+        changed = file.stat().st_mtime_ns
         known = self._known.get(name)
         if known is None or known[0] != changed:
-            digest = hashlib.sha256((self._folder / name).read_bytes()).hexdigest()[:10]
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()[:10]
             known = self._known[name] = (changed, f"{self._root}/static/{name}?v={digest}")
         return known[1]

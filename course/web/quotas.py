@@ -21,8 +21,13 @@ class Quotas:
         self._enter = RateLimitItemPerMinute(20, namespace="enter")
 
     def may_sign_up(self, ip_key: str, mailbox_key: str) -> bool:
-        """Counts one signup against both; False when either is over its limit."""
-        return self._limiter.hit(self._ip, ip_key) and self._limiter.hit(self._address, mailbox_key)
+        """Counts one signup against both; False when either is over its limit.
+
+        An unknown network (an empty key) is not counted: it would be everybody's.
+        """
+        if ip_key and not self._limiter.hit(self._ip, ip_key):
+            return False
+        return self._limiter.hit(self._address, mailbox_key)
 
     def may_enter(self, ip_key: str) -> bool:
         """Counts one attempt to log in; False when it is too many a minute."""

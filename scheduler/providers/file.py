@@ -137,7 +137,7 @@ def file_name(message: Message) -> str:
         when,
         _plain(message.to_addr.partition("@")[0]) or "someone",
         _plain(subject),
-        _plain(message.delivery_id)[:8] or "unnamed",
+        _plain(message.delivery_id)[-8:] or "unnamed",
     )
     return "-".join(part for part in parts if part)
 

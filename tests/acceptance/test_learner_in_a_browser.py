@@ -26,7 +26,9 @@ def page(chromium, site):
     context = chromium.new_context(java_script_enabled=False, base_url=site.settings.base_url)
     window = context.new_page()
     broken: list[str] = []
-    window.on("response", lambda r: broken.append(f"{r.status} {r.url}") if r.status >= 500 else None)
+    window.on(
+        "response", lambda r: broken.append(f"{r.status} {r.url}") if r.status >= 500 else None
+    )
     window.on("console", lambda m: broken.append(m.text) if "Content Security" in m.text else None)
     yield window
     context.close()
@@ -157,7 +159,7 @@ def pages(site) -> dict[str, str]:
     site.enrolling.pause(paused, consent=_agreed("pause"))
     with site.db.read() as tx:
         sent = next(d.id for d in ledger.deliveries_of(tx, run) if d.kind == "lesson")
-    mail = sorted(site.outbox.glob("*.eml"))[0].name
+    mail = min(site.outbox.glob("*.eml")).name
     links = site.links
     return {
         "front": "/",
@@ -192,7 +194,7 @@ def test_no_page_shuts_anybody_out_or_scrolls_sideways(chromium, site, pages, sc
         viewport={"width": width, "height": 800},
     )
     page = context.new_page()
-    page.goto(site.links.admin_enter("for the office"))
+    page.goto(site.links.admin_enter("for-the-office"))
     page.click("text=Enter")
     found: list[str] = []
 

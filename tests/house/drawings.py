@@ -5,6 +5,7 @@ Run `python -m tests.house.drawings` after a change; the tests beside it compare
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from enum import StrEnum
@@ -129,6 +130,49 @@ def states() -> str:
     )
 
 
+#: Folders whose every file is worth a line in the README; others get one line of their own.
+ROOMS = ("course", "scheduler")
+
+def job(file: Path) -> str:
+    """The first sentence of a module's docstring, without its full stop."""
+    docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    first = " ".join(docstring.split("\n\n")[0].split())
+    return re.split(r"(?<=[a-z\)`\"])\.(?:\s|$)", first)[0].rstrip(".")
+
+
+def tree() -> str:
+    """Every room with its door sign, taken from the docstrings."""
+    lines = ["```"]
+    for room in ROOMS:
+        folder = ROOT / room
+        lines.append(f"{room}/")
+        doors = [
+            (f"{path.name}/", path / "__init__.py")
+            for path in sorted(folder.iterdir())
+            if (path / "__init__.py").exists()
+        ]
+        doors += [
+            (path.name, path)
+            for path in sorted(folder.glob("*.py"))
+            if path.name not in ("__init__.py", "__main__.py")
+        ]
+        for name, file in sorted(doors, key=lambda door: door[0].endswith("/")):
+            sign = job(file)
+            sign = sign[0].lower() + sign[1:] if sign[:2].istitle() or sign[1:2].islower() else sign
+            lines.append(f"  {name:<16} {sign}")
+    return "\n".join([*lines, "```"])
+
+
+def write_tree() -> None:
+    """Put the tree between its marks in the README."""
+    readme = ROOT / "README.md"
+    text = readme.read_text("utf-8")
+    begin, end = "<!-- tree: checked by tests/house -->", "<!-- /tree -->"
+    before, after = text.split(begin)[0], text.split(end)[1]
+    readme.write_text(f"{before}{begin}\n{tree()}\n{end}{after}", "utf-8")
+
+
 if __name__ == "__main__":
+    write_tree()
     GLOSSARY.write_text(glossary(), "utf-8")
     STATES.write_text(states(), "utf-8")

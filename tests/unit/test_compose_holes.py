@@ -125,3 +125,12 @@ def test_a_long_run_of_braces_is_judged_in_time() -> None:
     for unit in ("{{", "{{ 'a", "{%", "<a ", '<a b="', "{{ learner.hour }}<a "):
         with suppress(HoleError):
             cut(unit * 5_000)
+
+
+def test_braces_that_appear_after_hiding_are_text_even_inside_a_block() -> None:
+    marks = Marks("", CONSTANTS)
+    hidden = marks.hide("{% if learner.hour %}HERE{% endif %} HERE")
+    page = hidden.replace("HERE", "{{ 7*7 }} {% endif %} {#")
+    assert fill(marks.cut(page, "html"), ADA) == (
+        "{{ 7*7 }} {% endif %} {# {{ 7*7 }} {% endif %} {#"
+    )

@@ -260,7 +260,10 @@ def contrast(one: str, other: str) -> float:
 def test_r18_lists_carry_their_style(full: str) -> None:
     page = Page(full)
     assert all("list-style: decimal" in attrs["style"] for attrs in page.all("ol"))
-    assert all("list-style: disc" in attrs["style"] for attrs in page.all("ul"))
+    plain = [attrs["style"] for attrs in page.all("ul") if "list-style: none" not in attrs["style"]]
+    assert all("list-style: disc" in style for style in plain)
+    # A list of tasks has marks of its own.
+    assert len(page.all("ul")) == len(plain) + 1
 
 
 @pytest.mark.parametrize("key", ALL)
@@ -341,6 +344,17 @@ def test_the_brief_the_parts_of_a_lesson_come_in_this_order(full: str) -> None:
     assert places == sorted(places)
     assert "Roots go as deep" not in text  # the answers stand on the page, not in the mail
     assert "To begin." not in text
+
+
+def test_the_checklist_is_sorted_by_role_and_everybodys_needs_no_heading(
+    full: str, tmp_path: Path
+) -> None:
+    assert re.findall(r"<h3[^>]*>(.*?)</h3>", full) == ["All", "Gardener"]
+    source = "---\nchecklist:\n  - do: Water it.\n  - do: Wait.\n---\nA bed needs water.\n"
+    school = composer(plant(tmp_path, **{"4-all": source}))
+    html = body(composed(school, claimed("all")), "html")
+    assert "<h3" not in html
+    assert html.count("☐") == 2
 
 
 def test_a_strangers_plain_lesson_has_nothing_it_did_not_write(school: CourseComposer) -> None:
@@ -429,3 +443,8 @@ def test_what_a_lesson_may_not_do_holds_it_and_no_other(tmp_path: Path, source: 
 def test_a_mail_is_refused_when_the_sender_is_no_address(tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="EMAIL_FROM"):
         composer(plant(tmp_path), from_addr="course@exämple.org")
+
+
+def test_a_base_address_that_html_would_change_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CourseError, match="BASE_URL"):
+        composer(plant(tmp_path), base="https://example.org/?a=1&b=2")

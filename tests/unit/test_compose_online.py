@@ -15,6 +15,7 @@ from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Unfit
 from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence
 from tests.mailroom import (
+    COURSE,
     MORNING,
     PLAIN,
     body,
@@ -123,13 +124,13 @@ def test_equal_lessons_of_two_courses_are_two_versions(tmp_path: Path) -> None:
     catalog = plant(tmp_path)
     other = tmp_path / "lessons" / "orchard"
     other.mkdir()
-    (other / "course.yaml").write_text("title: An Orchard\n", encoding="utf-8")
+    (other / "course.yaml").write_text(COURSE, encoding="utf-8")
     (other / "1-sow.md").write_text(PLAIN, encoding="utf-8")
     catalog.refresh()
     school = composer(catalog)
     one, two = composed(school, claimed("sow")), composed(school, claimed("sow", course="orchard"))
     assert one.version != two.version
-    assert "An Orchard" in body(two, "html")
+    assert parsed(two)["List-Id"] == "A Garden in Three Days <orchard.example.org>"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"format": 99}', "<html>"])
@@ -208,6 +209,16 @@ def test_answers_come_in_the_order_of_the_questions(tmp_path: Path) -> None:
     answers = school.compose(batch)
     assert [answer.delivery_id for answer in answers] == [one.delivery.id for one in batch]
     assert school.compose([]) == []
+
+
+@pytest.mark.parametrize("key", ["bed", "@welcome", "@completed", "@confirm"])
+def test_a_copy_sent_once_more_is_the_same_mail(tmp_path: Path, key: str) -> None:
+    school = composer(plant(tmp_path))
+    first, again = composed(school, claimed(key)), composed(school, claimed(f"@again-2:{key}"))
+    assert again.version == first.version
+    assert parsed(again).keys() == parsed(first).keys()
+    assert parsed(again)["Subject"] == parsed(first)["Subject"]
+    assert again.message_id != first.message_id
 
 
 def test_a_former_name_of_a_lesson_still_sends_it(tmp_path: Path) -> None:

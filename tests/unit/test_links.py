@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -157,6 +158,9 @@ def test_h3_a_message_id_is_one_per_delivery_and_the_same_again(links: Links) ->
     assert len(ids) == 100_000
     assert links.message_id(DELIVERY, "example.org") == links.message_id(DELIVERY, "example.org")
     assert links.message_id(DELIVERY, "example.org") != links.message_id("d2", "example.org")
+    derived = hmac.digest(b"new", b"message-id", "sha256")
+    expected = hmac.digest(derived, DELIVERY.encode(), "sha256")[:16].hex()
+    assert links.message_id(DELIVERY, "example.org") == f"<{expected}@example.org>"
     left, at, domain = links.message_id(DELIVERY, "example.org").strip("<>").partition("@")
     assert re.fullmatch(r"[0-9a-z]{1,64}", left)
     assert (at, domain) == ("@", "example.org")

@@ -112,11 +112,16 @@ def test_frames_and_films_become_links() -> None:
 def test_pictures_keep_their_words_and_are_never_wider_than_the_mail() -> None:
     source = markup.to_html('![A cat](cat.png){: width=900 style="float:left" }')
     assert source == '<p><img alt="A cat" src="cat.png" width="600"></p>'
-    assert markup.to_html('<img src="a.png" width="80px">') == '<p><img src="a.png" width="80" alt=""></p>'
+    assert (
+        markup.to_html('<img src="a.png" width="80px">')
+        == '<p><img src="a.png" width="80" alt=""></p>'
+    )
 
 
 def test_links_that_cannot_work_in_mail_leave_their_words() -> None:
-    source = markup.to_html("[up](#top) [next](2-next.md#x) [file](plan.pdf) [web](https://a.example/)")
+    source = markup.to_html(
+        "[up](#top) [next](2-next.md#x) [file](plan.pdf) [web](https://a.example/)"
+    )
     assert source == (
         '<p>up next <a href="plan.pdf">file</a> <a href="https://a.example/">web</a></p>'
     )
@@ -177,11 +182,39 @@ def test_nothing_active_gets_through(written: str) -> None:
 
 PIECES = st.sampled_from(
     [
-        *("# h", "text", "**b", "*", "`", "``", "```", "~~~", "> ", "- ", "    ", "  ", "1. ", "\n"),
+        *(
+            "# h",
+            "text",
+            "**b",
+            "*",
+            "`",
+            "``",
+            "```",
+            "~~~",
+            "> ",
+            "- ",
+            "    ",
+            "  ",
+            "1. ",
+            "\n",
+        ),
         *("\n\n", "<b>", "</b>", "<div>", "</div>", "<pre>", "</pre>", "<code>", "</code>", "<!--"),
         *("-->", "{{", "}}", "{%", "%}", "{{ learner.first_name }}", "{% if course.title %}"),
         *("{% endif %}", "{% else %}", "[a](", ")", "](x)", "![", "|", "|-|-|", "[^1]", "[^1]: n"),
-        *("!!! note", "[!NOTE]", "<script>", "</script>", "\\", "&amp;", "<", ">", '"', "'", "{", "}"),
+        *(
+            "!!! note",
+            "[!NOTE]",
+            "<script>",
+            "</script>",
+            "\\",
+            "&amp;",
+            "<",
+            ">",
+            '"',
+            "'",
+            "{",
+            "}",
+        ),
         *("{#", "#}", "<details>", "</details>", "\t", "https://x.example", "<img src=a alt=b>"),
         *("\U0010f7fe", "\U0010f7ff", "\U0010f7fe0\U0010f7ff", "\x02", "\x03", "wzxhzdk:0"),
     ]
@@ -247,7 +280,10 @@ def test_what_check_calls_sound_can_be_rendered(written: str) -> None:
         ("# of people", "# of people"),
         ("> 3 is fine", "&gt; 3 is fine"),
         ("a [link](https://x.example)", 'a <a href="https://x.example">link</a>'),
-        ("`{{ code }}` and {{ course.title }}", "<code>{{ '{{' }} code }}</code> and {{ course.title }}"),
+        (
+            "`{{ code }}` and {{ course.title }}",
+            "<code>{{ '{{' }} code }}</code> and {{ course.title }}",
+        ),
         ("one\n\ntwo", "one two"),
         ("    four spaces", "four spaces"),
         ("a < b & c", "a &lt; b &amp; c"),
@@ -299,6 +335,7 @@ DENSE = {
     "footnotes": "x[^1] " * 2000 + "\n\n[^1]: y",
     "tags": "<a " * 3000,
     "nested tags": "<b>" * 3000,
+    "closed tags": "<b>" * 200 + "x" + "</b>" * 200,
     "declarations": "<![CDATA[" * 2000,
     "abbreviations": "".join(f"*[A{i}]: y\n" for i in range(1000)),
     "headings": "# a\n" * 3000,

@@ -15,10 +15,15 @@ def text(written: str) -> str:
 
 def test_prose_is_wrapped_and_addresses_and_expressions_are_not() -> None:
     address = "https://example.org/" + "a" * 90
-    written = f"{'word ' * 30}[a link]({address}) {{{{ learner.first_name or \"a b c\" }}}} end"
+    written = f'{"word " * 30}[a link]({address}) {{{{ learner.first_name or "a b c" }}}} end'
     lines = text(written).split("\n")
     assert all(len(line) <= 72 or address in line for line in lines)
     assert f"<{address}>" in "\n".join(lines)
+    for width in range(60, 76):
+        expression = "{{ learner.first_name or 'a b c' }}"
+        assert f"{expression}\n" in text("x" * width + " " + expression + " y" * 40).replace(
+            expression + " ", expression + "\n"
+        )
     assert any('{{ learner.first_name or "a b c" }}' in line for line in lines)
 
 
@@ -29,9 +34,7 @@ def test_a_link_that_shows_its_own_address_is_written_once() -> None:
 
 def test_lists_keep_numbers_nesting_and_second_paragraphs() -> None:
     written = "5. five\n6. six\n\n    more of six\n\n    - deep\n    - deeper\n"
-    assert text(written) == (
-        "5. five\n\n6. six\n\n   more of six\n\n   - deep\n   - deeper\n"
-    )
+    assert text(written) == ("5. five\n\n6. six\n\n   more of six\n\n   - deep\n   - deeper\n")
     assert text("- a\n- b\n    - c\n- d") == "- a\n- b\n  - c\n- d\n"
 
 
@@ -44,9 +47,7 @@ def test_headings_quotes_rules_and_pictures_can_be_told_apart() -> None:
 
 def test_small_tables_are_aligned_and_wide_ones_become_lines() -> None:
     small = text("| Name | Days |\n|---|---|\n| Zoë | 3 |\n| Bartholomew | 10 |")
-    assert small == (
-        "Name         Days\n-----------  ----\nZoë          3\nBartholomew  10\n"
-    )
+    assert small == ("Name         Days\n-----------  ----\nZoë          3\nBartholomew  10\n")
     wide = text(f"| Name | Note |\n|---|---|\n| Zoë | {'long ' * 20}|\n| Bo | short |")
     assert "Name: Zoë\nNote: long long" in wide
     assert "Name: Bo\nNote: short" in wide
@@ -55,7 +56,9 @@ def test_small_tables_are_aligned_and_wide_ones_become_lines() -> None:
 def test_code_is_neither_wrapped_nor_indented_nor_stripped() -> None:
     code = "def f():\n    return " + "x" * 90 + "\n\n\n\n\ttab  "
     assert f"\n\n{code}\n" in text(f"a\n\n```\n{code}\n```") + "\n"
-    assert f"\n{code}\n" in text("1. one\n\n" + "\n".join("    " + x for x in f"```\n{code}\n```".split("\n")))
+    assert f"\n{code}\n" in text(
+        "1. one\n\n" + "\n".join("    " + x for x in f"```\n{code}\n```".split("\n"))
+    )
 
 
 def test_task_marks_footnotes_and_callouts_read_well() -> None:

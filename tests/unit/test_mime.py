@@ -162,6 +162,13 @@ def test_h7_what_falls_into_a_hole_is_the_same_by_the_quick_way(text: str) -> No
     assert decoded(mime.piece("before ") + mime.value_piece(text) + mime.piece("\nafter")) == (
         f"before {text.encode('utf-8', 'replace').decode()}\nafter"
     )
-    lines = mime.value_piece(text).split(b"\r\n")
+    whole = mime.piece("b" * 70) + mime.value_piece(text) + mime.piece("a" * 70)
+    lines = mime.value_piece(text).split(b"\r\n") + whole.split(b"\r\n")
     assert all(len(line) <= 76 for line in lines)
     assert not any(line.startswith((b".", b"From ")) for line in lines)
+
+
+def test_r3_control_characters_that_clip_a_mail_are_gone() -> None:
+    every = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+    assert mime.clean(f"a{every}b") == "a b"
+    assert mime.clean("\u202ereversed\u2069") == "reversed"

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from course.pace_words import write_days
 from course.web.admin.session import AdminOnly
 from course.web.admin.telling import told
-from course.web.desk import AtDesk, Desk, Posted, text
+from course.web.desk import LOOK, AtDesk, Desk, Posted, text
 from scheduler.domain.delivery import DeliveryKind
 from scheduler.domain.enrollment import OPEN_STATES, Enrollment, EnrollmentState
 from scheduler.domain.learner import Consent
@@ -34,12 +34,13 @@ STATES = tuple(str(state) for state in EnrollmentState)
 _PROBLEM_LASTS = timedelta(minutes=10)
 
 
-@router.get("/admin/learners")
+@router.api_route("/admin/learners", methods=LOOK)
 def learners(
     desk: AtDesk, q: str = "", course: str = "", state: str = "", after: int = 0
 ) -> Response:
     """People, newest first, fifty a page."""
     state = state if state in STATES else ""
+    q, course = (given.replace("\0", "") for given in (q, course))
     with desk.school.db.read() as tx:
         rows = reports.search_learners(
             tx,
@@ -69,17 +70,22 @@ def learners(
     )
 
 
-@router.get("/admin/learners.csv")
+@router.api_route("/admin/learners.csv", methods=LOOK)
 def export(desk: AtDesk, q: str = "", course: str = "", state: str = "") -> Response:
     """The same people as a file, all pages of them."""
     return StreamingResponse(
-        _csv(desk, q, course, state if state in STATES else ""),
+        _csv(
+            desk,
+            q.replace("\0", ""),
+            course.replace("\0", ""),
+            state if state in STATES else "",
+        ),
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": 'attachment; filename="learners.csv"'},
     )
 
 
-@router.get("/admin/learners/{learner_id}")
+@router.api_route("/admin/learners/{learner_id}", methods=LOOK)
 def learner(desk: AtDesk, learner_id: int, did: str = "", problem: str = "") -> Response:
     """All there is to know about one person."""
     with desk.school.db.read() as tx:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from course.links import Purpose
-from course.web.desk import AtDesk, Desk, Posted, text
+from course.web.desk import LOOK, AtDesk, Desk, Posted, text
 from scheduler.store import people, sessions
 
 router = APIRouter(include_in_schema=False)
@@ -28,7 +28,7 @@ LASTS = timedelta(days=7)
 NOTED_EVERY = timedelta(minutes=5)
 
 
-@router.get("/admin/enter")
+@router.api_route("/admin/enter", methods=LOOK)
 def look(desk: AtDesk, token: str = "") -> Response:
     """A page with a button: a link that is merely opened must not be used up."""
     link = desk.school.links.open(Purpose.ADMIN, token)

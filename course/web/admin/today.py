@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from course.catalog import Course
 from course.web.admin.session import AdminOnly
-from course.web.desk import AtDesk
+from course.web.desk import LOOK, AtDesk
 from course.web.words import counted
 from scheduler.domain.delivery import DeliveryState
 from scheduler.rules import due
@@ -53,8 +53,10 @@ class Today:
     """The sums behind the first page."""
 
     view: Overview
-    #: Lessons still to come before local midnight.
+    #: Lessons still to come before local midnight, late ones included.
     ahead: int
+    #: Those of them whose time has come already.
+    late: int
     next_at: datetime | None
 
     def count(self, state: str) -> int:
@@ -68,9 +70,12 @@ class Today:
 
     @property
     def open(self) -> int:
-        """Mails owed today and not yet taken, and lessons still ahead."""
-        waiting = ("due", "claimed", "sending", "waiting", "uncertain")
-        return self.ahead + sum(self.view.today.get(state, 0) for state in waiting)
+        """Lessons still ahead, and mails that may leave or are leaving now.
+
+        A letter owed for a later day is not to be sent today.
+        """
+        in_hand = sum(self.view.today.get(state, 0) for state in ("claimed", "sending"))
+        return self.ahead + max(0, self.view.due_now - self.late) + in_hand
 
     @property
     def failed(self) -> int:
@@ -93,8 +98,8 @@ class Today:
         return ", ".join(part for part in parts if part)
 
 
-@router.get("/admin")
-@router.get("/admin/")
+@router.api_route("/admin", methods=LOOK)
+@router.api_route("/admin/", methods=LOOK)
 def today(desk: AtDesk, did: str = "") -> Response:
     """The page."""
     school, now = desk.school, desk.school.clock.now()
@@ -104,9 +109,11 @@ def today(desk: AtDesk, did: str = "") -> Response:
     day = now.astimezone(tz).date()
     begins, ends = (due.at_wall_time(on, time(), tz) for on in (day, day + timedelta(days=1)))
     with school.db.read() as tx:
+        slots = [run.next_due_at for run in islice(reports.planned(tx, ends), _COUNTED_UP_TO)]
         sums = Today(
             view=reports.overview(tx, now, begins, ends),
-            ahead=sum(1 for _ in islice(reports.planned(tx, ends), _COUNTED_UP_TO)),
+            ahead=len(slots),
+            late=sum(1 for slot in slots if slot is not None and slot <= now),
             next_at=reports.next_due_at(tx),
         )
         steps = {course.key: _steps(course, reports.funnel(tx, course.key)) for course in courses}

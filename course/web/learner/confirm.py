@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from course.links import Opened, Purpose
-from course.web.desk import AtDesk, Desk
+from course.web.desk import LOOK, AtDesk, Desk
 from course.web.learner import waiting
 from course.web.learner.standing import Standing, opened
 from course.web.learner.trouble import trouble
@@ -25,7 +25,7 @@ CONSENT = "Yes, send me the lessons."
 _CONFIRMED = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.COMPLETED)
 
 
-@router.api_route("/confirm/{token}", methods=["GET", "HEAD"])
+@router.api_route("/confirm/{token}", methods=LOOK)
 def look(desk: AtDesk, request: Request, token: str) -> Response:
     """A page with one button; or the good news, when it is already done."""
     link = desk.school.links.open(Purpose.CONFIRM, token)
@@ -57,7 +57,7 @@ def confirm(desk: AtDesk, request: Request, token: str) -> Response:
     return _confirm(desk, request, token, link)
 
 
-@router.get("/confirm/{token}/welcome")
+@router.api_route("/confirm/{token}/welcome", methods=LOOK)
 def welcome(desk: AtDesk, token: str) -> Response:
     """You are in: what is on its way, and what comes next."""
     link = desk.school.links.open(Purpose.CONFIRM, token)

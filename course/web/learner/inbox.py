@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from course.web.addresses import webmail
-from course.web.desk import AtDesk
+from course.web.desk import LOOK, AtDesk
 from course.web.learner import signup, waiting
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/check-inbox")
+@router.api_route("/check-inbox", methods=LOOK)
 def check_inbox(desk: AtDesk, request: Request, did: str = "") -> Response:
     """What to look for, and what to do when it does not come."""
     person = waiting.opened(desk, request)

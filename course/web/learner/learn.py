@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response
 
 from course.links import Purpose
-from course.web.desk import AtDesk
+from course.web.desk import LOOK, AtDesk
 from course.web.learner.calendar import calendar
 from course.web.learner.sample import as_article
 from course.web.learner.standing import opened, outlook, standing_of
@@ -20,7 +20,7 @@ from scheduler.store import ledger, people
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/learn/{token}", methods=["GET", "HEAD"])
+@router.api_route("/learn/{token}", methods=LOOK)
 def learn(desk: AtDesk, token: str) -> Response:
     """Where I am, what I have had, what comes."""
     standing = opened(desk, Purpose.LEARN, token)
@@ -39,7 +39,7 @@ def learn(desk: AtDesk, token: str) -> Response:
     )
 
 
-@router.get("/learn/{token}/calendar.ics")
+@router.api_route("/learn/{token}/calendar.ics", methods=LOOK)
 def hold_time(desk: AtDesk, token: str) -> Response:
     """Fifteen minutes a day for the lessons still to come, for any calendar program."""
     standing = opened(desk, Purpose.LEARN, token)
@@ -52,7 +52,7 @@ def hold_time(desk: AtDesk, token: str) -> Response:
     )
 
 
-@router.api_route("/done/{token}", methods=["GET", "HEAD"])
+@router.api_route("/done/{token}", methods=LOOK)
 def done(desk: AtDesk, token: str) -> Response:
     """The action of the lesson this link came with, and what comes next."""
     link = desk.school.links.open(Purpose.DONE, token)

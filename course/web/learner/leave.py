@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from course.links import Purpose
-from course.web.desk import AtDesk, Desk, text
+from course.web.desk import LOOK, AtDesk, Desk, text
 from course.web.learner.manage import BREAKS, break_ends
 from course.web.learner.standing import Standing, opened
 from scheduler.domain.enrollment import OPEN_STATES, EnrollmentState
@@ -51,8 +51,8 @@ async def _any_body(request: Request) -> FormData:
 AnyBody = Annotated[FormData, Depends(_any_body)]
 
 
-@router.api_route("/leave/{token}", methods=["GET", "HEAD"])
-@router.api_route("/leave/{token}/", methods=["GET", "HEAD"])
+@router.api_route("/leave/{token}", methods=LOOK)
+@router.api_route("/leave/{token}/", methods=LOOK)
 def look(desk: AtDesk, token: str) -> Response:
     """The page for people: one button first, a pause second."""
     standing = opened(desk, Purpose.LEAVE, token)

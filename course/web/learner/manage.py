@@ -15,7 +15,7 @@ from starlette.responses import Response
 from course.links import Purpose
 from course.pace_words import DAY_NAMES, parse_hour, say_days
 from course.web import forms
-from course.web.desk import AtDesk, Desk, Posted, text
+from course.web.desk import LOOK, AtDesk, Desk, Posted, text
 from course.web.learner.standing import Standing, opened, outlook
 from course.web.learner.trouble import trouble
 from scheduler.domain.enrollment import EnrollmentState
@@ -31,7 +31,7 @@ BREAKS = {"3-days": timedelta(days=3), "1-week": timedelta(days=7), "open": None
 _CHANGEABLE = (EnrollmentState.PENDING, EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
 
 
-@router.api_route("/manage/{token}", methods=["GET", "HEAD"])
+@router.api_route("/manage/{token}", methods=LOOK)
 def manage(desk: AtDesk, token: str, did: str = "") -> Response:
     """The page itself."""
     standing = opened(desk, Purpose.MANAGE, token)

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 from course.links import Purpose
-from course.web.desk import AtDesk, course_or_404
+from course.web.desk import LOOK, AtDesk, course_or_404
 from course.web.guard import CSP_MAIL
 from course.web.learner.sample import as_article
 from course.web.learner.standing import SENT
@@ -20,7 +20,7 @@ from scheduler.store import ledger
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/read/{token}", methods=["GET", "HEAD"])
+@router.api_route("/read/{token}", methods=LOOK)
 def read(desk: AtDesk, token: str) -> Response:
     """The very text that was sent, filled in for the person it was sent to."""
     link = desk.school.links.open(Purpose.READ, token)
@@ -37,7 +37,7 @@ def read(desk: AtDesk, token: str) -> Response:
     return HTMLResponse(page, headers={"content-security-policy": CSP_MAIL})
 
 
-@router.get("/courses/{key}/lessons/1")
+@router.api_route("/courses/{key}/lessons/1", methods=LOOK)
 def sample(desk: AtDesk, key: str) -> Response:
     """The first lesson, for whoever wants to see one before signing up."""
     course = course_or_404(desk, key)

@@ -17,7 +17,7 @@ from course.catalog import Course
 from course.pace_words import parse_days, parse_hour
 from course.web import forms
 from course.web.addresses import mailbox, suggestion
-from course.web.desk import AtDesk, Desk, Posted, course_or_404, text
+from course.web.desk import LOOK, AtDesk, Desk, Posted, course_or_404, text
 from course.web.learner import waiting
 
 router = APIRouter(include_in_schema=False)
@@ -29,7 +29,7 @@ HONEYPOT = "lantern"
 STAMP_LASTS = timedelta(days=1)
 
 
-@router.get("/")
+@router.api_route("/", methods=LOOK)
 def front(desk: AtDesk) -> Response:
     """The only course, or the list of courses."""
     courses = list(desk.school.catalog.courses().values())
@@ -38,7 +38,7 @@ def front(desk: AtDesk) -> Response:
     return desk.pages.page("web/courses.html", courses=courses)
 
 
-@router.get("/courses/{key}")
+@router.api_route("/courses/{key}", methods=LOOK)
 def show(desk: AtDesk, request: Request, key: str, change: str = "") -> Response:
     """One course; with `?change` the address just typed stands in the field again."""
     course = course_or_404(desk, key)
@@ -46,7 +46,7 @@ def show(desk: AtDesk, request: Request, key: str, change: str = "") -> Response
     return course_page(desk, course, email=typed.address if typed else "")
 
 
-@router.get("/courses/{key}/signup")
+@router.api_route("/courses/{key}/signup", methods=LOOK)
 def reloaded(desk: AtDesk, key: str) -> Response:
     """A reload of the answer to a form: back to the form."""
     return desk.pages.go(f"/courses/{course_or_404(desk, key).key}")

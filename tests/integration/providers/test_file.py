@@ -25,7 +25,7 @@ def test_the_file_holds_the_very_bytes_and_says_when_to_whom_and_what(tmp_path: 
     message = letter("Ada.Lovelace+course@example.org", delivery_id="0123456789abcdef" * 2)
     outcome = send_one(tmp_path / "deep" / "outbox", message)
     path = tmp_path / "deep" / "outbox" / outcome.ref
-    assert path.name == "20260105T073000Z-ada-lovelace-course-the-manager-effect-01234567.eml"
+    assert path.name == "20260105T073000Z-ada-lovelace-course-the-manager-effect-89abcdef.eml"
     assert path.read_bytes() == message.raw
 
 

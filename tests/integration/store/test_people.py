@@ -83,6 +83,19 @@ def test_only_what_is_given_is_changed(room: Room) -> None:
         assert people.find_learner(tx, "ada@example.org") is None
 
 
+def test_a_name_with_control_characters_is_kept_as_one_clean_line(room: Room) -> None:
+    with room.db.write() as tx:
+        nasty = "A\x00da\r\nBcc: \ud800x"
+        [added] = people.add_many(tx, [imported("ada@example.org", first_name=nasty)], room.now)
+        person = people.learner(tx, added.learner_id)
+        assert person is not None
+        assert person.first_name == "A da Bcc: x"
+        people.update_learner(tx, person.id, first_name="Ad\x00a")
+        again = people.find_learner(tx, "ada@example.org")
+        assert again is not None
+        assert again.first_name == "Ad a"
+
+
 # -- runs ------------------------------------------------------------------------------------
 
 

@@ -37,8 +37,7 @@ def test_the_button_confirms_and_tells_when_the_lessons_come(school, browser, li
     assert state(school) is EnrollmentState.ACTIVE
     assert heading(page) == "You are in."
     assert (
-        "Lesson 1 is on its way; lesson 2 comes tomorrow, Tuesday, at 07:00 (Europe/Berlin)"
-        in page
+        "Lesson 1 is on its way; lesson 2 comes tomorrow, Tuesday, at 07:00 (Europe/Berlin)" in page
     )
     school.work()
     subjects = [str(mail["Subject"]) for mail in school.mails()]

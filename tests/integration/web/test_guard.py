@@ -10,7 +10,7 @@ import pytest
 from course.web.guard import MAX_BODY
 from scheduler.store import ledger
 from tests.little_browser import Browser, heading
-from tests.little_school import COURSE, LittleSchool, build
+from tests.little_school import CHECKOUT, COURSE, LittleSchool, build
 
 
 @pytest.fixture
@@ -59,6 +59,16 @@ def test_looking_changes_nothing_anywhere(school, browser, pages):
             browser.get(path)
             browser.head(path)
     assert school.everything() == before
+
+
+def test_a_monitor_may_ask_for_the_head_of_any_page(browser, pages):
+    for name, path in pages.items():
+        if name in ("courses", "openapi", "robots"):
+            continue
+        looked = browser.get(path)
+        asked = browser.head(path)
+        assert asked.status_code == looked.status_code, name
+        assert asked.text == "", name
 
 
 def test_every_answer_carries_the_security_headers(browser, pages):
@@ -116,7 +126,9 @@ def test_every_page_has_a_language_one_heading_and_a_title(browser, pages):
 
 
 def test_every_page_weighs_less_than_50_kilobytes_with_its_style(browser, pages):
-    extra = sum(len(browser.get(f"/static/{n}").content) for n in ("app.css", "zone.js", "icon.svg"))
+    extra = sum(
+        len(browser.get(f"/static/{n}").content) for n in ("app.css", "zone.js", "icon.svg")
+    )
     for name, path in pages.items():
         limit = 100_000 if name == "read" else 50_000
         assert len(browser.get(path).content) + extra < limit, name
@@ -229,8 +241,24 @@ def test_the_doors_do_not_load_what_sends():
         "print([m for m in sys.modules if m.startswith(('scheduler.dispatch',"
         " 'scheduler.providers', 'scheduler.drivers', 'sendgrid', 'apscheduler'))])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
+
+
+def test_an_operators_own_template_wins_and_what_it_lacks_is_ours(tmp_path):
+    own = tmp_path / "templates"
+    (own / "web").mkdir(parents=True)
+    (own / "static").mkdir()
+    (own / "web" / "limited.html").write_text("<h1>Ours</h1>", "utf-8")
+    (own / "static" / "app.css").write_text("/* ours */", "utf-8")
+    (own / "email").symlink_to(CHECKOUT / "templates" / "email")
+    browser = Browser(build(tmp_path, templates=own))
+    assert heading(browser.get("/").text) == "Three Days of Clear Writing"
+    assert browser.get("/static/app.css").text == "/* ours */"
+    assert browser.get("/static/zone.js").status_code == 200
+    assert browser.get("/static/..%2fweb%2fbase.html").status_code == 404
 
 
 def test_a_site_below_a_path_links_below_it(tmp_path):
@@ -238,7 +266,9 @@ def test_a_site_below_a_path_links_below_it(tmp_path):
     browser = Browser(school)
     page = browser.get("/").text
     assert f'action="/learn/courses/{COURSE}/signup"' in page
-    assert all(link.startswith(("/learn/", "#")) for link in re.findall(r'(?:href|src)="([^"]*)"', page))
+    assert all(
+        link.startswith(("/learn/", "#")) for link in re.findall(r'(?:href|src)="([^"]*)"', page)
+    )
     school.clock.advance(timedelta(seconds=10))
     from tests.little_browser import forms
 

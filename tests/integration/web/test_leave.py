@@ -68,7 +68,9 @@ def test_a_mail_program_that_names_a_strange_origin_is_served_all_the_same(
     school, mail_program, run, link
 ):
     headers = {"origin": "https://mail.example", "sec-fetch-site": "cross-site"}
-    assert mail_program.post(link, data={"List-Unsubscribe": "One-Click"}, headers=headers).is_success
+    assert mail_program.post(
+        link, data={"List-Unsubscribe": "One-Click"}, headers=headers
+    ).is_success
     assert school.run(run).state is EnrollmentState.STOPPED
 
 
@@ -135,9 +137,9 @@ def test_i_never_signed_up_closes_the_address_to_all_mail(school, browser, run, 
     page = browser.post(link, by="page").text
     assert "I never signed up" in page
     browser.post(f"{link}/reason", reason="never")
-    assert school.enrolling.sign_up("clear-writing", "zoe@example.com", consent=agreed()).outcome == (
-        "suppressed"
-    )
+    assert school.enrolling.sign_up(
+        "clear-writing", "zoe@example.com", consent=agreed()
+    ).outcome == ("suppressed")
 
 
 def test_a_reason_is_counted_without_a_name(school, browser, link):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from scheduler.store import ledger
+from scheduler.store.tables import deliveries
 from tests.little_browser import heading
 from tests.little_school import COURSE, agreed
 
@@ -46,6 +48,14 @@ def test_a_lesson_not_yet_sent_says_so(school, browser, run):
     school.enrolling.next_now(run, agreed("next"))
     link = school.link_path(school.links.read(delivery(school, run, "plain-words")))
     assert heading(browser.get(link).text) == "This lesson has not been sent yet."
+
+
+def test_a_lesson_that_the_other_side_put_off_is_not_shown_either(school, browser, run):
+    number = delivery(school, run, "short-sentences")
+    with school.db.write() as tx:
+        tx.execute(update(deliveries).where(deliveries.c.id == number).values(state="waiting"))
+    page = browser.get(school.link_path(school.links.read(number))).text
+    assert heading(page) == "This lesson has not been sent yet."
 
 
 def test_ones_own_page_lists_what_was_sent_and_dates_to_come(school, browser, run):
@@ -108,8 +118,16 @@ def test_a_picture_beside_the_lessons_is_served_and_nothing_else_is(school, brow
     (folder / "cat.png").write_bytes(b"\x89PNG")
     (folder / ".hidden.png").write_bytes(b"\x89PNG")
     (folder.parent / "outside.png").write_bytes(b"\x89PNG")
+    (folder / "way-out.png").symlink_to(folder.parent / "outside.png")
     assert browser.get(f"/assets/{COURSE}/cat.png").headers["content-type"] == "image/png"
-    for path in ("course.yaml", ".hidden.png", "%2e%2e/outside.png", "..%2foutside.png", "x%00.png"):
+    for path in (
+        "course.yaml",
+        ".hidden.png",
+        "way-out.png",
+        "%2e%2e/outside.png",
+        "..%2foutside.png",
+        "x%00.png",
+    ):
         assert browser.get(f"/assets/{COURSE}/{path}").status_code == 404
 
 

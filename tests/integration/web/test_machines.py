@@ -135,6 +135,21 @@ def test_a_wrong_field_is_named(browser, body, field):
     assert answer.json()["detail"][0]["field"] == field
 
 
+@pytest.mark.parametrize("odd", ["\x00", "\ud800", "a\nb", "\u202e"])
+def test_odd_letters_never_break_the_door(school, browser, odd):
+    import json
+
+    for body in (
+        {"email": f"zoe{odd}@example.com"},
+        {"email": "zoe@example.com", "first_name": f"Zo{odd}"},
+        {"email": "zoe@example.com", "timezone": odd},
+        {"email": "zoe@example.com", "consent": f"Yes {odd}"},
+        {"email": "zoe@example.com", "course": odd},
+    ):
+        answer = browser.client.post("/api/v1/signups", content=json.dumps(body))
+        assert answer.status_code in (202, 404, 422, 429), body
+
+
 def test_an_unknown_course_is_404_in_json(browser):
     answer = sign_up(browser, email="a@b.com", course="nope")
     assert answer.status_code == 404

@@ -121,7 +121,11 @@ def test_the_link_of_an_old_round_manages_the_round_that_is_running(school, brow
 
 
 def test_a_cut_link_gives_a_friendly_page(browser, link):
-    for answer in (browser.get(link[:-4]), browser.post(link[:-4]), browser.post(link[:-4] + "/pause")):
+    for answer in (
+        browser.get(link[:-4]),
+        browser.post(link[:-4]),
+        browser.post(link[:-4] + "/pause"),
+    ):
         assert (answer.status_code, heading(answer.text)) == (200, "This link is not complete.")
 
 

@@ -67,9 +67,21 @@ def test_a_mail_is_a_stranger_to_this_site(demo, browser):
 
 
 @pytest.mark.parametrize(
-    "name", ["..%2fschool.db", "%2e%2e", ".eml", "nothing.eml", "a%00.eml", "../../etc/passwd"]
+    "name",
+    [
+        "..%2fschool.db",
+        "%2e%2e",
+        ".eml",
+        "nothing.eml",
+        "a%00.eml",
+        "../../etc/passwd",
+        "notes.txt",
+        ".writing-1.eml",
+    ],
 )
-def test_no_other_file_can_be_reached(browser, name):
+def test_no_other_file_can_be_reached(demo, browser, name):
+    (demo.outbox / "notes.txt").write_text("private", "utf-8")
+    (demo.outbox / ".writing-1.eml").write_text("half a mail", "utf-8")
     for tail in ("", "/html", "/source"):
         assert browser.get(f"/outbox/{name}{tail}").status_code == 404
 
@@ -82,7 +94,7 @@ def test_next_morning_says_what_happened(demo, browser):
 
     demo.next_morning = next_morning
     page = browser.follow(browser.post("/outbox/next-morning")).text
-    assert "from Mon 23 November, 09:00 to Tue 24 November, 09:00, and 1 mail went out" in page
+    assert "from Mon 23 November, 13:30 to Tue 24 November, 13:30, and 1 mail went out" in page
     assert "Plain words" in page
 
 

@@ -7,6 +7,7 @@ from datetime import time, timedelta
 import pytest
 
 from course.config import SignupSettings
+from course.web.forms import read_first_name
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.syllabus import WEEKDAYS
 from scheduler.store import people
@@ -86,7 +87,9 @@ def test_the_email_field_is_made_for_thumbs_and_password_managers(browser):
     assert "placeholder" not in page
 
 
-@pytest.mark.parametrize("zone", ["Asia/Calcutta", "Europe/Kyiv", "Atlantis/Capital", "", "x" * 500])
+@pytest.mark.parametrize(
+    "zone", ["Asia/Calcutta", "Europe/Kyiv", "Atlantis/Capital", "", "x" * 500]
+)
 def test_a_wrong_zone_never_fails_the_signup(school, browser, zone):
     assert browser.fill_in(timezone=zone).status_code == 303
     got = school.run_of("zoe@example.com").timezone
@@ -108,6 +111,13 @@ def test_a_likely_typo_is_asked_about_never_refused(school, browser):
     kept = browser.post(form.action, **form.fields, keep="zoe@gmial.com")
     assert kept.status_code == 303
     assert school.run_of("zoe@gmial.com") is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë", "Anne-Marie O’Neil", "می\u200cترا", "李小龍", "Nguyễn Thị Bích", "क्\u200dष"]
+)
+def test_no_name_loses_a_letter_on_its_way_in(name):
+    assert read_first_name(f"  {name} ") == name
 
 
 def test_a_bot_that_fills_in_everything_sees_success_and_changes_nothing(school, browser):
@@ -156,7 +166,9 @@ def test_without_a_fresh_stamp_the_form_comes_back_filled_in(school, browser, st
 
 
 def test_the_form_may_stand_on_another_site(school):
-    stranger = Browser(school, **{"sec-fetch-site": "cross-site", "origin": "https://other.example"})
+    stranger = Browser(
+        school, **{"sec-fetch-site": "cross-site", "origin": "https://other.example"}
+    )
     answer = stranger.post(f"/courses/{COURSE}/signup", email="zoe@example.com")
     assert answer.status_code == 200
     assert "press the button once more" in answer.text
@@ -207,6 +219,13 @@ def test_too_many_signups_from_one_network(tmp_path):
     answers = [browser.fill_in(f"p{n}@example.com") for n in range(4)]
     assert [answer.status_code for answer in answers] == [303, 303, 303, 429]
     assert heading(answers[-1].text) == "A little too often"
+
+
+def test_people_whose_network_is_unknown_do_not_share_one_limit(tmp_path):
+    school = build(tmp_path, signup=SignupSettings(per_ip_per_hour=2, min_fill_seconds=0))
+    browser = Browser(school, ip="unknown")
+    codes = {browser.fill_in(f"p{n}@example.com").status_code for n in range(5)}
+    assert codes == {303}
 
 
 def test_consent_keeps_the_sentence_that_was_shown_and_only_a_hash_of_the_network(school, browser):
