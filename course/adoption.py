@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from course.setting_kinds import is_loopback
+from course.settings.kinds import is_loopback
 from scheduler.dispatch import Counts, Dispatcher
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.store import Database, Tx, people, reports

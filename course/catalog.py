@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from course import lesson as lessons
 from course.errors import Finding, Notes
-from course.files import (
+from course.folder.files import (
     OUTLINE,
     FileRead,
     Stamp,
@@ -28,9 +28,9 @@ from course.files import (
     shown,
     text_of,
 )
+from course.folder.order import free_aliases, judge_keys, judge_order, sort_out
+from course.folder.outline import Outline, read_outline
 from course.lesson import Lesson
-from course.order import free_aliases, judge_keys, judge_order, sort_out
-from course.outline import Outline, read_outline
 from scheduler.domain.syllabus import FollowUp, LessonRef, Readiness, Syllabus
 
 #: How often the folder is looked at for changes, in seconds.

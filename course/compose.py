@@ -17,8 +17,11 @@ from typing import Literal, TypeVar
 from markupsafe import escape
 
 from course.catalog import Catalog, Course
-from course.compiled import Cut, PartsForm, RawForm, refuse_tags
-from course.document import (
+from course.errors import ConfigError, CourseError
+from course.lesson import Lesson
+from course.links import Links
+from course.mail.compiled import Cut, PartsForm, RawForm, refuse_tags
+from course.mail.document import (
     Document,
     describe,
     describe_notice,
@@ -27,8 +30,7 @@ from course.document import (
     sound_lesson,
     version_of,
 )
-from course.errors import ConfigError, CourseError
-from course.headers import (
+from course.mail.headers import (
     Sender,
     encoded,
     fixed_headers,
@@ -36,12 +38,10 @@ from course.headers import (
     is_listed,
     origin_headers,
 )
-from course.holes import Marks, fill
-from course.layout import Imprint, Layout
-from course.lesson import Lesson
-from course.links import Links
-from course.mime import date_header, subject_line, token_header
-from course.person import SAMPLE, pretended, values_of
+from course.mail.holes import Marks, fill
+from course.mail.layout import Imprint, Layout
+from course.mail.mime import date_header, subject_line, token_header
+from course.mail.person import SAMPLE, pretended, values_of
 from scheduler.domain.delivery import CONFIRM, LINKS, Claimed, original_key
 from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Shared, Unfit

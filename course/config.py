@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from course import paths
 from course.errors import ConfigError
-from course.setting_keys import BY_PATH, KEYS, Key
-from course.setting_kinds import Mailbox, is_loopback, without_password
-from course.setting_sources import Found, Layers
+from course.settings.keys import BY_PATH, KEYS, Key
+from course.settings.kinds import Mailbox, is_loopback, without_password
+from course.settings.sources import Found, Layers
 
 #: Source of a base_url that nobody set: the server's own address.
 SERVING = "where this server listens"

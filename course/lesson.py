@@ -15,13 +15,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from course import frontmatter
-from course.balance import faults
 from course.errors import Finding, Notes
-from course.landmarks import unsafe_addresses
-from course.limits import too_dense, too_large
-from course.names import alias_key, parse_name, readable
-from course.parts import (
+from course.frontmatter import reading as frontmatter
+from course.frontmatter.fields import Fields, Text
+from course.frontmatter.parts import (
     Action,
     ChecklistItem,
     Question,
@@ -35,9 +32,12 @@ from course.parts import (
     read_resources,
     read_sources,
 )
-from course.rawhtml import unclosed
-from course.scan import scan, scan_line
-from course.yamlfields import Fields, Text
+from course.source.balance import faults
+from course.source.landmarks import unsafe_addresses
+from course.source.limits import too_dense, too_large
+from course.source.names import alias_key, parse_name, readable
+from course.source.rawhtml import unclosed
+from course.source.scan import scan, scan_line
 
 #: Words of non-fiction an adult reads in a minute (Brysbaert 2019).
 WORDS_A_MINUTE = 238

@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterable
 import markdown
 import nh3
 
-from course import htmltree
 from course.errors import MarkupRefused
-from course.expressions import as_html, judge_expression, judge_tag
-from course.htmltree import Element, Ready
-from course.landmarks import may_start_address
-from course.limits import too_dense, too_large
-from course.mailhtml import make_mail_safe
-from course.plaintext import to_text
-from course.scan import scan, scan_line
-from course.tokens import TOKEN, Scan, Token
+from course.rendering import htmltree
+from course.rendering.htmltree import Element, Ready
+from course.rendering.mailhtml import make_mail_safe
+from course.rendering.plaintext import to_text
+from course.source.expressions import as_html, judge_expression, judge_tag
+from course.source.landmarks import may_start_address
+from course.source.limits import too_dense, too_large
+from course.source.scan import scan, scan_line
+from course.source.tokens import TOKEN, Scan, Token
 
 _EXTENSIONS = ["extra", "sane_lists", "admonition", "pymdownx.tasklist", "pymdownx.tilde"]
 _TAGS = frozenset(

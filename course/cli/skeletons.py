@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from course.names import parse_name, readable, slugify
+from course.source.names import parse_name, readable, slugify
 
 if TYPE_CHECKING:
     from course.catalog import Course

@@ -95,7 +95,9 @@ def states() -> str:
             EnrollmentState.COMPLETED,
         )
     ]
-    delivery_arrows = [f"    {start} --> {end}" for start, ends in MOVES.items() for end in sorted(ends)]
+    delivery_arrows = [
+        f"    {start} --> {end}" for start, ends in MOVES.items() for end in sorted(ends)
+    ]
     return "\n".join(
         [
             "# States",
@@ -132,6 +134,7 @@ def states() -> str:
 
 #: Folders whose every file is worth a line in the README; others get one line of their own.
 ROOMS = ("course", "scheduler")
+
 
 def job(file: Path) -> str:
     """The first sentence of a module's docstring, without its full stop."""

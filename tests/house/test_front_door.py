@@ -28,7 +28,17 @@ PROMISED = {
     "demo": [],
     "plan": ["--for", "--days", "--learner", "--json"],
     "explain": ["--json"],
-    "learners": "list enroll pause resume restart skip resend stop forget".split(),
+    "learners": [
+        "list",
+        "enroll",
+        "pause",
+        "resume",
+        "restart",
+        "skip",
+        "resend",
+        "stop",
+        "forget",
+    ],
     "import": ["--course", "--consent", "--dry-run", "--welcome"],
     "export": ["learners", "deliveries", "all"],
     "config": ["show"],
@@ -56,7 +66,7 @@ def test_each_promised_command_and_option_is_in_its_help(command):
 
 
 def test_the_help_lists_every_command_once_with_what_it_does():
-    lines = re.findall(r"^  ([a-z]+)  +(\S.*)$", help_of(), re.M)
+    lines = re.findall(r"^  ([a-z]+)  +(\S.*)$", help_of(), re.MULTILINE)
     names = [name for name, _ in lines if name in PROMISED]
     assert sorted(names) == sorted(PROMISED)
 
@@ -95,10 +105,12 @@ def test_every_setting_is_in_config_yaml_with_a_word_about_it():
     assert silent == []
 
 
-@pytest.mark.parametrize("name", ["README.md", *(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize(
+    "name", ["README.md", *(f"docs/{f.name}" for f in (ROOT / "docs").glob("*.md"))]
+)
 def test_commands_shown_in_the_docs_exist(name):
     text = (ROOT / name).read_text("utf-8")
-    shown = set(re.findall(r"`course ([a-z]+)", text)) | set(re.findall(r"^course ([a-z]+)", text, re.M))
+    shown = set(re.findall(r"(?:^|`)course ([a-z]+)", text, re.MULTILINE))
     assert shown <= set(PROMISED)
 
 
@@ -118,7 +130,8 @@ def test_nothing_names_a_place_packages_are_fetched_from():
 def test_the_terminal_door_opens_without_the_web_stack():
     code = (
         "import sys, course.cli.main; "
-        "bad = {'sqlalchemy','fastapi','starlette','sendgrid','jinja2','markdown'} & set(sys.modules);"
+        "heavy = {'sqlalchemy', 'fastapi', 'starlette', 'sendgrid', 'jinja2', 'markdown'};"
+        "bad = heavy & set(sys.modules);"
         "sys.exit(str(bad) if bad else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

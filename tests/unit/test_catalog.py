@@ -12,8 +12,8 @@ import pytest
 
 from course.catalog import Catalog, Course, load_course
 from course.errors import Finding
-from course.files import shown
-from course.limits import MAX_LESSON
+from course.folder.files import shown
+from course.source.limits import MAX_LESSON
 from scheduler.domain.syllabus import WEEKDAYS, FollowUp, Readiness
 
 

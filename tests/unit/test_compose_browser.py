@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.mailroom import body, claimed, composed, composer, plant
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-
 playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 LONG = (
     "# A lesson with long things in it\n\n" + "Donaudampfschifffahrtsgesellschaft" * 4 + "\n\n"
     "https://example.org/" + "path/" * 30 + "\n\n```\n" + "x = 1; " * 20 + "\n```\n\n"
     "| one | two | three | four |\n|---|---|---|---|\n| aaaa | bbbbb | ccccc | ddddd |\n"
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        made = started.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +37,7 @@ KEYS = ["bed", "sow", "grow", "long", "@welcome", "@confirm", "@links", "rtl", "
 
 @pytest.mark.parametrize("key", KEYS)
 def test_r20_nothing_overflows_with_styles_or_without(
-    browser: playwright.Browser, pages: dict[str, str], key: str
+    chromium: playwright.Browser, pages: dict[str, str], key: str
 ) -> None:
     html = pages[key]
     bare = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
@@ -64,7 +46,7 @@ def test_r20_nothing_overflows_with_styles_or_without(
     naked = re.sub(r"<pre.*?</pre>", "", naked, flags=re.DOTALL) if key != "long" else bare
     for source in (html, bare, naked) if key != "online" else (html,):
         for width in (320, 700):
-            page = browser.new_page(viewport={"width": width, "height": 800})
+            page = chromium.new_page(viewport={"width": width, "height": 800})
             page.set_content(source)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (key, width)
             page.close()
@@ -73,9 +55,9 @@ def test_r20_nothing_overflows_with_styles_or_without(
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_x9_axe_finds_nothing_serious(
-    browser: playwright.Browser, pages: dict[str, str], key: str, scheme: str
+    chromium: playwright.Browser, pages: dict[str, str], key: str, scheme: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
+    page = chromium.new_page(viewport={"width": 375, "height": 800}, color_scheme=scheme)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.set_content(pages[key])
@@ -90,10 +72,10 @@ def test_x9_axe_finds_nothing_serious(
 
 
 def test_x7_the_main_button_is_44_high_and_in_dark_mode_too(
-    browser: playwright.Browser, pages: dict[str, str]
+    chromium: playwright.Browser, pages: dict[str, str]
 ) -> None:
     for scheme in ("light", "dark"):
-        page = browser.new_page(viewport={"width": 320, "height": 800}, color_scheme=scheme)
+        page = chromium.new_page(viewport={"width": 320, "height": 800}, color_scheme=scheme)
         page.set_content(pages["bed"])
         box = page.get_by_role("link", name="I did it").bounding_box()
         assert box is not None
@@ -101,7 +83,7 @@ def test_x7_the_main_button_is_44_high_and_in_dark_mode_too(
         page.close()
 
 
-def test_the_shipped_course_fits(browser: playwright.Browser) -> None:
+def test_the_shipped_course_fits(chromium: playwright.Browser) -> None:
     from course.catalog import Catalog
 
     folder = Path(__file__).resolve().parents[2] / "lessons"
@@ -111,7 +93,7 @@ def test_the_shipped_course_fits(browser: playwright.Browser) -> None:
     for lesson in (*course.lessons.values(), *course.letters.values()):
         seen = school.preview(course, lesson)
         assert seen.size.html < 75_000
-        page = browser.new_page(viewport={"width": 320, "height": 800})
+        page = chromium.new_page(viewport={"width": 320, "height": 800})
         page.set_content(seen.html)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, lesson.key
         page.close()

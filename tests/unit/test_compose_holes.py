@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from course.holes import Hole, HoleError, Marks, Piece, fill
+from course.mail.holes import Hole, HoleError, Marks, Piece, fill
 from tests.mailroom import NAUGHTY
 
 CONSTANTS: Mapping[str, str | int] = {

@@ -11,10 +11,10 @@ from urllib.parse import quote
 import pytest
 from jinja2 import Template
 
-from course import variables
 from course.compose import CourseComposer
-from course.document import describe, describe_notice
-from course.person import values_of
+from course.mail.document import describe, describe_notice
+from course.mail.person import values_of
+from course.source import variables
 from scheduler.domain.delivery import Claimed
 from scheduler.domain.message import Message, Unfit
 from tests.mailroom import (

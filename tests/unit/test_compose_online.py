@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from course.document import describe, dump, load, version_of
 from course.errors import CourseError
+from course.mail.document import describe, dump, load, version_of
 from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Unfit
 from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from course.compose import CourseComposer
-from course.mime import clean
+from course.mail.mime import clean
 from scheduler.domain.message import Message, Shared, Unfit
 from tests.mailroom import NAUGHTY, body, claimed, composed, composer, parsed, plant
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from course.document import describe
-from course.holes import fill
-from course.person import values_of
+from course.mail.document import describe
+from course.mail.holes import fill
+from course.mail.person import values_of
 from scheduler.domain.message import Message
 from tests.mailroom import claimed, composer, plant
 

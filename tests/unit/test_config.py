@@ -236,7 +236,7 @@ def test_a_provider_gets_its_own_block(folder: Path) -> None:
 def test_the_shipped_config_names_every_setting_and_changes_none() -> None:
     import yaml
 
-    from course.setting_keys import BY_PATH
+    from course.settings.keys import BY_PATH
 
     root = Path(__file__).resolve().parents[2]
     text = (root / "config.yaml").read_text()

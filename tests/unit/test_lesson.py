@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course.advice.rulebook import RULES
 from course.errors import Finding
 from course.lesson import DEFAULT_SUBJECT, Lesson, parse
-from course.rulebook import RULES
 
 WHOLE = """\
 ---

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from course import htmltree, limits, markup
+from course import markup
 from course.errors import MarkupRefused
 from course.lesson import parse
-from course.variables import sandbox
+from course.rendering import htmltree
+from course.source import limits
+from course.source.variables import sandbox
 
 FORBIDDEN_TAGS = {
     *("script", "style", "iframe", "form", "input", "video", "audio", "svg", "object", "embed"),

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from course import htmltree, markup
-from course.variables import sandbox
+from course import markup
+from course.rendering import htmltree
+from course.source.variables import sandbox
 
 VALUES = {
     "learner": {"first_name": "Zoë", "hour": "07:00", "days": "every day"},

@@ -75,7 +75,7 @@ def test_there_are_no_trailing_spaces_and_no_runs_of_empty_lines() -> None:
 
 
 def test_braces_meant_as_text_stay_text() -> None:
-    from course.variables import sandbox
+    from course.source.variables import sandbox
 
     out = text("`{{ x }}` {<b>{</b> y }} \\{% z %}")
     assert sandbox(autoescape=False).from_string(out).render() == "`{{ x }}` {{ y }} {% z %}\n"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from course import mime
+from course.mail import mime
 from tests.mailroom import NAUGHTY
 
 WORDS = st.text(min_size=1, max_size=300).filter(lambda text: mime.clean(text))

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from course import review as reviewing
+from course.advice.rulebook import RULES
 from course.catalog import Course
 from course.errors import Finding
 from course.lesson import Lesson
 from course.review import Report, Size, review
-from course.rulebook import RULES
 
 HERE = Path(__file__).parent / "lessons"
 
@@ -393,7 +393,7 @@ def test_a_course_of_thirty_long_lessons_is_read_fast(strange: Path) -> None:
 def test_code_of_somebody_elses_course_reaches_the_mail_as_written(strange: Path) -> None:
     from course.catalog import load_course
     from course.markup import to_html, to_text
-    from course.variables import sandbox
+    from course.source.variables import sandbox
 
     lesson = load_course(strange).lessons["day-7"]
     source = to_html(lesson.body)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from course import markup
 from course.catalog import Course
 from course.lesson import Lesson, Resource
-from course.variables import NAMES, sandbox
+from course.source.variables import NAMES, sandbox
 
 _SANDBOX: ImmutableSandboxedEnvironment = sandbox(autoescape=True)
 

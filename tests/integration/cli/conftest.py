@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from course.setting_keys import BY_ENV
+from course.settings.keys import BY_ENV
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence
-from scheduler.rules.due import MIN_GAP, at_wall_time, first_lesson_at, is_night, may_send, next_slot
+from scheduler.rules.due import (
+    MIN_GAP,
+    at_wall_time,
+    first_lesson_at,
+    is_night,
+    may_send,
+    next_slot,
+)
 from scheduler.zones import zone
 
 ZONES = sorted(zoneinfo.available_timezones())

@@ -44,7 +44,10 @@ def test_only_a_bad_address_is_held_against_the_learner(fault):
 
 
 def test_an_address_hash_depends_on_the_installation_and_tells_nothing():
-    one, other = address_hash("salt-a", "ada@example.com"), address_hash("salt-b", "ada@example.com")
+    one, other = (
+        address_hash("salt-a", "ada@example.com"),
+        address_hash("salt-b", "ada@example.com"),
+    )
     assert one != other
     assert "ada" not in one
     assert one == address_hash("salt-a", "ada@example.com")

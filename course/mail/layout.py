@@ -1,0 +1,204 @@
+"""Puts a document into the layout: an HTML mail with styles inline, a text twin, a web page.
+
+Everything it makes still has marks where a learner's values go. It refuses remote stylesheets,
+names the templates do not know, and to look at learners at all.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import css_inline
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from course.errors import CourseError
+from course.mail.document import Document
+from course.mail.holes import Marks
+from course.mail.marked import Words, lesson_fields, opening, trusted
+
+#: Written from right to left.
+_RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
+_URLS = ("read", "learn", "manage", "leave", "done", "confirm")
+_PERSON = ("first_name", "hour", "days", "address", "asked_at")
+_TEXT_WIDTH = 72
+
+_PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
+_CLASS = re.compile(r'\s+class="([^"]*)"')
+#: Gmail clips a mail with C1 in it; the rest of these have no meaning in text.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A mail with marks where a learner's values go."""
+
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """What the foot of every mail says about who sends it."""
+
+    organisation: str
+    postal_address: str
+    privacy_url: str = ""
+
+
+class Layout:
+    """The templates of one folder. Templates are read again when their file changes."""
+
+    def __init__(self, templates: Path, base_url: str, imprint: Imprint) -> None:
+        self._folder = templates / "email"
+        self._base_url = base_url.rstrip("/")
+        self._imprint = imprint
+        self._html = _environment(self._folder, autoescape=True)
+        self._text = _environment(self._folder, autoescape=False)
+        self._text.filters["wrap"] = wrap
+
+    def mail(self, document: Document, marks: Marks) -> Draft:
+        """Raises CourseError for content that cannot become a mail."""
+        view = self._view(document, marks)
+        page = self._rendered(self._html, f"{document['kind']}.html", view)
+        html = _lighter(self._inlined(page, view), self._adapt)
+        return Draft(view["subject"]["text"], html, self._written(document, view, marks))
+
+    def page(self, document: Document, marks: Marks) -> str:
+        """The same as a web page with the answers shown. Raises CourseError."""
+        if "lesson" not in document:
+            raise CourseError(
+                "this letter is not kept for reading: open the learner's page instead"
+            )
+        view = self._view(document, marks)
+        css = self._rendered(self._text, "mail.css", view) + self._adapt
+        css += self._rendered(self._text, "online.css", view)
+        return _CONTROLS.sub(
+            "", self._rendered(self._html, "online.html", view | {"css": trusted(css)})
+        )
+
+    def fingerprint(self) -> tuple[int, ...]:
+        """Changes when a template does."""
+        try:
+            stats = [file.stat() for file in sorted(self._folder.iterdir())]
+        except OSError:  # said in words when a mail is made
+            return ()
+        return tuple(figure for stat in stats for figure in (stat.st_mtime_ns, stat.st_size))
+
+    @property
+    def _adapt(self) -> str:
+        css = (self._folder / "adapt.css").read_text(encoding="utf-8")
+        return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)).strip()
+
+    def _inlined(self, page: str, view: Mapping[str, Any]) -> str:
+        css = self._rendered(self._text, "mail.css", view)
+        inliner = css_inline.CSSInliner(load_remote_stylesheets=False, extra_css=css)
+        try:
+            return str(inliner.inline(page))
+        except css_inline.InlineError as wrong:
+            raise CourseError(f"templates/email/mail.css cannot be laid in: {wrong}") from None
+
+    def _written(self, document: Document, view: Mapping[str, Any], marks: Marks) -> str:
+        # The body stays out of the tidying: code in it keeps its empty lines and its spaces.
+        slot = f"{marks.prefix}body"
+        body = view["lesson"]["body"]["text"] if "lesson" in view else ""
+        if "lesson" in view:
+            lesson = view["lesson"] | {"body": {"text": slot}}
+            view = {**view, "lesson": lesson}
+        text = self._rendered(self._text, f"{document['kind']}.txt", view)
+        text = re.sub(r"[ \t]+\n", "\n", text)
+        text = re.sub(r"\n{4,}", "\n\n\n", text).strip() + "\n"
+        return _CONTROLS.sub("", text.replace(slot, body.strip("\n")))
+
+    def _rendered(
+        self, environment: ImmutableSandboxedEnvironment, name: str, view: Mapping[str, Any]
+    ) -> str:
+        try:
+            return environment.get_template(name).render(view)
+        except TemplateError as wrong:
+            raise CourseError(f"templates/email/{name} cannot be used: {wrong}") from wrong
+
+    def _view(self, document: Document, marks: Marks) -> dict[str, Any]:
+        """Plain data for the templates: texts come as {"html": ..., "text": ...}."""
+        words = Words(marks, f"{self._base_url}/assets/{quote(document['course']['key'])}/")
+        language = document["language"] or "en"
+        rtl = language.split("-")[0].lower() in _RTL
+        view: dict[str, Any] = {
+            "kind": document["kind"],
+            "lang": language,
+            "dir": "rtl" if rtl else "ltr",
+            "start": "right" if rtl else "left",
+            "course": document["course"],
+            "sender": asdict(self._imprint),
+            "privacy_url": self._imprint.privacy_url,
+            "url": {name: marks.name(f"url.{name}") for name in _URLS},
+            "learner": {name: marks.name(f"learner.{name}") for name in _PERSON},
+        }
+        if "lesson" in document:
+            view["lesson"] = lesson = lesson_fields(document["lesson"], words)
+            view["subject"] = words.plain(document["lesson"]["subject"])
+            view["preheader"] = words.plain(document["lesson"]["preheader"])
+            if not view["preheader"]["text"]:
+                view["preheader"] = words.as_is(
+                    opening(lesson, marks)
+                    or f"{lesson['title']['text']} · {document['course']['title']}"
+                )
+        else:
+            view["subject"] = words.as_is(_SUBJECTS[document["kind"]] + document["course"]["title"])
+            view["preheader"] = words.as_is(_PREHEADERS[document["kind"]])
+        return view
+
+
+_SUBJECTS = {"confirm": "Please confirm: ", "links": "Your links: "}
+_PREHEADERS = {
+    "confirm": "One click, and your course can begin. Nothing is sent before it.",
+    "links": "You are already on this course. Here is the way to your page.",
+}
+
+
+def wrap(text: str, indent: str = "") -> str:
+    """Lines of at most 72 characters; addresses stay whole. `indent` goes before the later ones."""
+    return textwrap.fill(
+        str(text), _TEXT_WIDTH, subsequent_indent=indent, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _environment(folder: Path, *, autoescape: bool) -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _lighter(html: str, adapt: str) -> str:
+    """Without classes that nothing refers to, and without the indentation of the templates."""
+    kept = set(re.findall(r"\.([a-z][a-z-]*)", adapt))
+
+    def thinned(tag: re.Match[str]) -> str:
+        return _CLASS.sub(_only(kept), tag[0])
+
+    html = _TAG.sub(thinned, html)
+    html = html.replace("</head>", f"<style>{adapt}</style>\n</head>", 1)
+    pieces = _PRE.split(html)
+    pieces[::2] = [re.sub(r"[ \t]*\n\s*", "\n", piece) for piece in pieces[::2]]
+    return _CONTROLS.sub("", "".join(pieces)).strip() + "\n"
+
+
+def _only(kept: set[str]) -> Any:
+    def replaced(found: re.Match[str]) -> str:
+        names = " ".join(name for name in found[1].split() if name in kept)
+        return f' class="{names}"' if names else ""
+
+    return replaced

@@ -1,0 +1,153 @@
+"""Turns each field of a document into marked HTML and marked plain text.
+
+Plain data for the templates: `{"html": ..., "text": ...}`. It refuses to lay anything out, and
+to know what a learner is called: values stay marks.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from course import markup
+from course.mail.holes import Marks
+from course.mail.mime import clean
+
+_PREHEADER = 110
+_TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
+_RELATIVE = re.compile(
+    r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|//|#|zq[0-9a-f]{10}n)([^"]+)"'
+)
+#: A list of tasks has marks of its own and needs no bullets.
+_TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="(?:done|to do)">)')
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Turns an author's texts into marked HTML and marked plain text.
+
+    `assets` is where the course's own files are served, with a slash at the end.
+    """
+
+    marks: Marks
+    assets: str
+
+    def rich(self, source: str) -> dict[str, str]:
+        """A field with inline Markdown."""
+        if not source:
+            return {"html": "", "text": ""}
+        html = self.marks.hide(markup.inline(source))
+        return {"html": trusted(self._absolute(html)), "text": self._text(html)}
+
+    def prose(self, source: str) -> dict[str, str]:
+        """A body of Markdown."""
+        html = _TASKS.sub(r'<ul class="tasks">\1', self.marks.hide(markup.to_html(source)))
+        return {"html": trusted(self._absolute(html)), "text": self._text(html)}
+
+    def plain(self, source: str) -> dict[str, str]:
+        """A field that is not Markdown: subject and preheader."""
+        return self.as_is(self.marks.hide(markup.plain(source)))
+
+    def as_is(self, text: str) -> dict[str, str]:
+        """Text that holds no tags, or only marks."""
+        text = clean(text)
+        return {"html": escape(text), "text": text}
+
+    def address(self, url: str) -> str:
+        """An address, which may begin with one of the url values."""
+        return self.marks.hide(url)
+
+    def _absolute(self, html: str) -> str:
+        def absolute(found: re.Match[str]) -> str:
+            return f'{found[1]}{self.assets}{found[2].removeprefix("./")}"'
+
+        return _TAG.sub(lambda tag: _RELATIVE.sub(absolute, tag[0]), html)
+
+    def _text(self, html: str) -> str:
+        return markup.to_text(self._absolute(html)).strip("\n")
+
+
+def lesson_fields(fields: Mapping[str, Any], words: Words) -> dict[str, Any]:
+    """What the templates know as `lesson`."""
+    rich = words.rich
+    resources = [
+        {
+            "kind": item["kind"], "minutes": item["minutes"], "core": item["core"],
+            "title": rich(item["title"]), "by": rich(item["by"]), "why": rich(item["why"]),
+            "url": words.address(item["url"]), "transcript": words.address(item["transcript"]),
+        }
+        for item in fields["resources"]
+    ]  # fmt: skip
+    recall, action = fields["recall"], fields["action"]
+    return {
+        "number": fields["number"],
+        "minutes": fields["minutes"],
+        "quiz_minutes": fields["quiz_minutes"],
+        "title": rich(fields["title"]),
+        "idea": rich(fields["idea"]),
+        "short": rich(fields["short"]),
+        "reply": rich(fields["reply"]),
+        "tomorrow": rich(fields["tomorrow"]),
+        "body": words.prose(fields["body"]),
+        "recall": recall and {"ask": rich(recall["ask"]), "answer": rich(recall["answer"])},
+        "action": action
+        and {
+            "do": rich(action["do"]), "plan": rich(action["plan"]), "minutes": action["minutes"],
+        },
+        "checklist": _checklist(fields["checklist"], words),
+        "resources": resources,
+        "core": [item for item in resources if item["core"]],
+        "deeper": [item for item in resources if not item["core"]],
+        "quiz": [
+            {
+                "ask": rich(question["ask"]),
+                "options": [rich(option) for option in question["options"]],
+                "answer": question["answer"],
+                "why": rich(question["why"]),
+            }
+            for question in fields["quiz"]
+        ],
+        "sources": [
+            {"text": rich(source["text"]), "url": words.address(source["url"])}
+            for source in fields["sources"]
+        ],
+    }  # fmt: skip
+
+
+def _checklist(items: list[dict[str, Any]], words: Words) -> list[dict[str, Any]]:
+    """By role, in the order in which the roles first appear."""
+    roles = list(dict.fromkeys(item["audience"] for item in items))
+    ordered = sorted(items, key=lambda item: roles.index(item["audience"]))
+    groups = []
+    for role, members in groupby(ordered, key=lambda item: str(item["audience"])):
+        entries = []
+        for item in members:
+            notes = [f"{item['minutes']} min" if item["minutes"] else ""]
+            notes.append("later this week" if item["later"] else "")
+            note = ", ".join(filter(None, notes))
+            entries.append(words.rich(item["text"]) | {"note": note, "starred": item["starred"]})
+        # One role for everybody needs no heading.
+        heading = "" if len(roles) == 1 and role in ("All", "") else role
+        groups.append({"for_whom": heading, "entries": entries})
+    return groups
+
+
+def opening(lesson: Mapping[str, Any], marks: Marks) -> str:
+    """The first sentences of the mail, for the inbox list, when the author wrote no preheader."""
+    paragraphs = [lesson["idea"]["text"], *lesson["body"]["text"].split("\n\n")]
+    for paragraph in paragraphs:
+        line = clean(paragraph)
+        if len(line) >= 40 and marks.prefix not in line:
+            return textwrap.shorten(line, _PREHEADER, placeholder="…")
+    return ""
+
+
+def trusted(html: str) -> Markup:
+    """HTML that `markup` has sanitised, or our own stylesheet; no learner is in it yet."""
+    return Markup(html)  # noqa: S704

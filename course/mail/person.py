@@ -1,0 +1,93 @@
+"""Says what a learner's values are: name, pace and signed links, as text for the holes.
+
+It refuses to escape: where a value stands decides that. Control characters are gone, however.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from course.links import Links
+from course.mail.mime import clean
+from course.pace_words import say_days
+from scheduler.domain.delivery import Claimed, Delivery, DeliveryKind, DeliveryState
+from scheduler.domain.enrollment import Enrollment, EnrollmentState
+from scheduler.domain.learner import Learner
+from scheduler.domain.syllabus import Cadence
+
+if TYPE_CHECKING:
+    from course.catalog import Course
+
+#: Who previews are written to.
+SAMPLE = Learner(0, "ada@example.org", "Ada", "Europe/London", "en")
+_MAX_NAME = 60
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+
+
+def values_of(names: Iterable[str], claimed: Claimed, links: Links) -> dict[str, str]:
+    """The named values of one learner, and no others: every link costs a signature."""
+    return {name: _VALUES[name](claimed, links) for name in names}
+
+
+@lru_cache(maxsize=10_000)
+def first_name(name: str) -> str:
+    """One line of at most 60 characters."""
+    return clean(name)[:_MAX_NAME].rstrip()
+
+
+@lru_cache(maxsize=1_000)
+def days_in_words(cadence: Cadence) -> str:
+    """`every day`, `Monday to Friday`, `every 3 days`."""
+    if cadence.every_days == 1:
+        return say_days(cadence.weekdays)
+    rhythm = "once a week" if cadence.every_days == 7 else f"every {cadence.every_days} days"
+    days = say_days(cadence.weekdays)
+    return rhythm if days == "every day" else f"{rhythm} ({days})"
+
+
+@lru_cache(maxsize=1_000)
+def hour_in_words(cadence: Cadence) -> str:
+    """`07:00`."""
+    return f"{cadence.hour.hour:02}:{cadence.hour.minute:02}"
+
+
+def instant_in_words(instant: datetime) -> str:
+    """`22 November 2026 at 18:54 UTC`."""
+    at = instant.astimezone(UTC)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year} at {at.hour:02}:{at.minute:02} UTC"
+
+
+def pretended(course: Course, key: str, learner: Learner, now: datetime) -> Claimed:
+    """A delivery that nobody is owed, for previews and test copies; its links open no page."""
+    kind = DeliveryKind.LETTER if key.startswith("@") else DeliveryKind.LESSON
+    enrollment = Enrollment(
+        0, learner.id, course.key, 1, EnrollmentState.ACTIVE, "", learner.timezone,
+        course.syllabus.cadence, now,
+    )  # fmt: skip
+    delivery = Delivery(
+        secrets.token_hex(16), 0, 1, kind, key, learner.address, DeliveryState.CLAIMED, 1,
+        now, now, now,
+    )  # fmt: skip
+    return Claimed(delivery, enrollment, learner)
+
+
+_VALUES: dict[str, Callable[[Claimed, Links], str]] = {
+    "learner.first_name": lambda claimed, _: first_name(claimed.learner.first_name),
+    "learner.hour": lambda claimed, _: hour_in_words(claimed.enrollment.cadence),
+    "learner.days": lambda claimed, _: days_in_words(claimed.enrollment.cadence),
+    "learner.address": lambda claimed, _: claimed.delivery.to_addr,
+    "learner.asked_at": lambda claimed, _: instant_in_words(claimed.enrollment.created_at),
+    "url.confirm": lambda claimed, links: links.confirm(claimed.enrollment.id),
+    "url.learn": lambda claimed, links: links.learn(claimed.enrollment.id),
+    "url.manage": lambda claimed, links: links.manage(claimed.enrollment.id),
+    "url.leave": lambda claimed, links: links.leave(claimed.enrollment.id),
+    "url.read": lambda claimed, links: links.read(claimed.delivery.id),
+    "url.done": lambda claimed, links: links.done(claimed.delivery.id),
+}
