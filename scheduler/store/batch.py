@@ -51,11 +51,15 @@ def pack(dialect: str, names: Iterable[str], rows: Iterable[Sequence[Any]]) -> d
     return {BATCH: json.dumps(data, default=_plain, separators=(",", ":"))}
 
 
+#: Persian and Indic names are spelled with these, invisible as they are.
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
+
 def line(text: str, limit: int = 500) -> str:
     """Somebody else's words as one storable line: no control characters, no lone surrogates."""
     if text.isascii() and text.isprintable():
         return text[:limit]
-    printable = "".join(c if c.isprintable() else " " for c in text)
+    printable = "".join(c if c.isprintable() or c in _JOINERS else " " for c in text)
     return " ".join(printable.split())[:limit]
 
 
