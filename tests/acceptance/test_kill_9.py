@@ -1,0 +1,26 @@
+"""Real workers killed with SIGKILL in the middle of real SMTP, on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.killing import kill_again_and_again
+
+
+@pytest.mark.parametrize("policy", ["hold", "resend_once"])
+def test_killed_again_and_again_it_loses_nothing_and_repeats_only_what_it_may(
+    tmp_path: Path, database_url: str, policy: str
+) -> None:
+    report = kill_again_and_again(
+        tmp_path / "project", learners=400, kills=3, policy=policy, database=database_url, seed=7
+    )
+    assert report.kills == 3
+    assert report.lost == 0
+    assert report.forbidden == 0
+    assert report.renamed == 0
+    # At most one marked window a kill may be in doubt.
+    assert report.uncertain <= 3 * 50
+    if policy == "hold":
+        assert report.duplicated == 0
