@@ -14,12 +14,13 @@ import socket
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, TypeGuard
 
 from scheduler.clock import Clock
-from scheduler.domain.delivery import Claimed, Delivery, DeliveryState
+from scheduler.domain.delivery import Claimed, Delivery, DeliveryKind, DeliveryState
+from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.message import Composer, Message, Unfit
 from scheduler.domain.provider import Deferred, Fault, Outcome, Provider, Refused, Uncertain
 from scheduler.domain.syllabus import Syllabus
@@ -102,6 +103,7 @@ class Dispatcher:
         settings = settings or DispatchSettings()
         self._db = db
         self._clock = clock
+        self._syllabi = syllabi
         self._composer = composer
         self._provider = provider
         self._salt = salt
@@ -155,7 +157,10 @@ class Dispatcher:
             )
         if not batch:
             return 0
-        messages = self._compose(batch, counts)
+        gone = [claimed for claimed in batch if self._is_gone(claimed)]
+        if gone:
+            self._withdraw(gone, counts)
+        messages = self._compose([c for c in batch if c not in gone], counts)
         by_id = {claimed.delivery.id: claimed.delivery for claimed in batch}
         for start in range(0, len(messages), self._provider.window):
             window = messages[start : start + self._provider.window]
@@ -164,6 +169,42 @@ class Dispatcher:
                 break
             self._send_window(window, by_id, counts)
         return len(batch)
+
+    def _is_gone(self, claimed: Claimed) -> bool:
+        """Was this lesson removed from its course, or renamed, after it became due?"""
+        if claimed.delivery.kind is not DeliveryKind.LESSON:
+            return False
+        syllabus = self._syllabi(claimed.enrollment.course)
+        if syllabus is None:  # the course itself cannot be read: its lessons wait for it
+            return False
+        return all(ref.key != claimed.delivery.key for ref in syllabus.lessons)
+
+    def _withdraw(self, gone: Sequence[Claimed], counts: Counter[str]) -> None:
+        """Cancel lessons that are no more, and let the plan pick the next ones at once."""
+        now = self._clock.now()
+        releases = [
+            Release(
+                delivery_id=claimed.delivery.id,
+                attempt=claimed.delivery.attempt,
+                state=DeliveryState.CANCELLED,
+                not_before=now,
+                verdict="the lesson was removed from the course, or renamed",
+                burn_attempt=False,
+            )
+            for claimed in gone
+        ]
+        with self._db.write("withdraw") as tx:
+            claims.release(tx, owner=self.owner, releases=releases, now=now)
+            runs = people.enrollments(tx, [c.enrollment.id for c in gone], lock=True)
+            people.save_enrollments(
+                tx,
+                [
+                    replace(run, next_due_at=now)
+                    for run in runs.values()
+                    if run.state is EnrollmentState.ACTIVE
+                ],
+            )
+        counts["cancelled"] += len(gone)
 
     def _compose(self, batch: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
         answers = self._composer.compose(batch)

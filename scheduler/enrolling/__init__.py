@@ -9,9 +9,10 @@ from scheduler.enrolling.desk import EnrollingSettings
 from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
 from scheduler.enrolling.leaving import Leaving
 from scheduler.enrolling.pacing import Pacing
+from scheduler.enrolling.ticking import Ticking
 
 __all__ = ["Confirmed", "Enrolled", "Enrolling", "EnrollingSettings", "NewPerson", "SignUp"]
 
 
-class Enrolling(Joining, Pacing, Leaving):
-    """One desk, three clerks."""
+class Enrolling(Joining, Pacing, Ticking, Leaving):
+    """One desk, four clerks."""

@@ -1,6 +1,6 @@
 """What every clerk of the enrolling desk needs: lookups with locks, slots, new rows.
 
-Holds no public promise of its own; see `joining`, `pacing` and `leaving`.
+Holds no public promise of its own; see `joining`, `pacing`, `ticking` and `leaving`.
 """
 
 from __future__ import annotations

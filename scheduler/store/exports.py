@@ -19,6 +19,7 @@ from scheduler.store.tables import (
     delivery_events,
     enrollments,
     learners,
+    ticks,
 )
 
 _l, _e, _d = learners.c, enrollments.c, deliveries.c
@@ -66,7 +67,7 @@ def export_person(tx: Tx, learner_id: int) -> dict[str, Any]:
         return {}
     own_runs = select(_e.id).where(_e.learner_id == learner_id)
     own_deliveries = select(_d.id).where(_d.enrollment_id.in_(own_runs))
-    c, v = consents.c, delivery_events.c
+    c, v, t = consents.c, delivery_events.c, ticks.c
     return {
         "learner": person[0],
         "enrollments": list(
@@ -82,6 +83,14 @@ def export_person(tx: Tx, learner_id: int) -> dict[str, Any]:
             _rows(
                 tx,
                 _all_of(delivery_events).where(v.delivery_id.in_(own_deliveries)).order_by(v.id),
+            )
+        ),
+        "ticks": list(
+            _rows(
+                tx,
+                _all_of(ticks)
+                .where(t.enrollment_id.in_(own_runs))
+                .order_by(t.ticked_at, t.lesson_key, t.item),
             )
         ),
     }

@@ -42,6 +42,7 @@ from scheduler.store.tables import (
     deliveries,
     delivery_events,
     learners,
+    ticks,
 )
 from scheduler.store.tables import enrollments as runs
 
@@ -178,6 +179,7 @@ def erase(tx: Tx, learner_id: int) -> int:
     steps: tuple[Delete, ...] = (
         delete(delivery_events).where(delivery_events.c.delivery_id.in_(own_deliveries)),
         delete(deliveries).where(deliveries.c.enrollment_id.in_(own_runs)),
+        delete(ticks).where(ticks.c.enrollment_id.in_(own_runs)),
         delete(consents).where(consents.c.learner_id == learner_id),
         delete(runs).where(runs.c.learner_id == learner_id),
         delete(learners).where(_l.id == learner_id),

@@ -27,7 +27,14 @@ from scheduler.store.mapping import (
     to_enrollment,
     to_learner,
 )
-from scheduler.store.tables import deliveries, delivery_events, enrollments, learners, state_in
+from scheduler.store.tables import (
+    deliveries,
+    delivery_events,
+    enrollments,
+    learners,
+    state_in,
+    ticks,
+)
 
 __all__ = [
     "FailureRow",
@@ -97,7 +104,8 @@ class TimelineRow:
     """One thing that happened to a person."""
 
     at: datetime
-    #: For example `signed up`, `consent: confirm`, `manager-effect: accepted`.
+    #: For example `signed up`, `consent: confirm`, `manager-effect: accepted`,
+    #: `manager-effect: done` (then `detail` is the item).
     what: str
     detail: str
     course: str
@@ -247,6 +255,13 @@ def timeline(tx: Tx, learner_id: int) -> list[TimelineRow]:
         TimelineRow(at, f"{key}: {state}", detail, course)
         for at, key, state, detail, course in happened
     ]
+    t = ticks.c
+    done = tx.execute(
+        select(t.ticked_at, t.lesson_key, t.item, _e.course)
+        .select_from(ticks.join(enrollments, _e.id == t.enrollment_id))
+        .where(_e.learner_id == learner_id)
+    )
+    rows += [TimelineRow(at, f"{key}: done", item, course) for at, key, item, course in done]
     return sorted(rows, key=lambda row: row.at)
 
 

@@ -217,6 +217,19 @@ delivery_events = Table(
     Column("detail", String(500), nullable=False, default=""),
 )
 
+ticks = Table(
+    "ticks",
+    metadata,
+    # The run in which it was done.
+    Column("enrollment_id", RowId, ForeignKey("enrollments.id"), primary_key=True),
+    # Key of the lesson, as the syllabus had it then; a lesson renamed since has it as an alias.
+    Column("lesson_key", String(200), primary_key=True),
+    # What of the lesson: `action` is its one action, "I did it"; else the id of a checklist item.
+    Column("item", String(200), primary_key=True),
+    # When the person first said so.
+    Column("ticked_at", UtcTime, nullable=False),
+)
+
 suppressions = Table(
     "suppressions",
     metadata,

@@ -10,11 +10,12 @@ import pytest
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.message import Unfit
-from scheduler.domain.syllabus import WEEKDAYS, Readiness
+from scheduler.domain.provider import Deferred
+from scheduler.domain.syllabus import WEEKDAYS, LessonRef, Readiness
 from scheduler.enrolling import NewPerson
 from scheduler.errors import NotAllowed
 from scheduler.rules.suppression import address_hash
-from scheduler.store import Database, ledger, people
+from scheduler.store import Database, ledger, people, ticks
 from tests.office import SALT, Office, a_syllabus, agreed, with_follow_up
 
 DAY = timedelta(days=1)
@@ -282,6 +283,44 @@ def test_removing_a_lesson_that_is_next_brings_the_one_after_it_the_same_day(off
     assert office.lessons() == ["one", "three"]
 
 
+def test_a_lesson_removed_while_it_is_owed_gives_way_to_the_next_one_the_same_day(office):
+    run = office.join()
+    office.letterbox.answers["two"] = Deferred("451 later")
+    office.pass_time(timedelta(hours=22, minutes=5))
+    assert office.deliveries(run)["two"].state is DeliveryState.WAITING
+    office.syllabus = a_syllabus("one", "three")
+    office.pass_time(timedelta(hours=2))
+    assert office.lessons() == ["one", "three"]
+    assert office.deliveries(run)["two"].state is DeliveryState.CANCELLED
+    assert {day[:6] for day in office.mornings()[1:]} == {"Tue 24"}
+
+
+def test_a_lesson_renamed_while_it_is_owed_goes_out_under_its_new_name(office):
+    office.join()
+    office.letterbox.answers["two"] = Deferred("451 later")
+    office.pass_time(timedelta(hours=22, minutes=5))
+    one, _, three = office.syllabus.lessons
+    renamed = LessonRef("zwei", 2, aliases=("two",))
+    office.syllabus = replace(office.syllabus, lessons=(one, renamed, three))
+    office.pass_time(3 * DAY)
+    assert office.lessons() == ["one", "zwei", "three"]
+
+
+def test_a_removed_lesson_that_comes_back_is_sent_to_those_who_never_had_it(office):
+    run = office.join()
+    office.letterbox.answers["two"] = Deferred("451 later")
+    office.pass_time(timedelta(hours=22, minutes=5))
+    office.syllabus = a_syllabus("one")
+    office.pass_time(timedelta(minutes=30))
+    office.letterbox.answers.clear()
+    assert office.run(run).state is EnrollmentState.COMPLETED
+    late = office.join("late@example.com")
+    office.syllabus = a_syllabus()
+    office.pass_time(4 * DAY)
+    assert office.lessons("late@example.com") == ["one", "two", "three"]
+    assert office.run(late).state is EnrollmentState.COMPLETED
+
+
 def test_a_lesson_appended_after_completion_disturbs_nobody(office):
     run = office.join()
     office.pass_time(3 * DAY)
@@ -389,6 +428,87 @@ def test_resending_sends_one_more_copy_and_moves_nothing(office):
     assert office.run(run).next_due_at == due_before
     with pytest.raises(NotAllowed, match="was not sent"):
         office.enrolling.resend(run, "two")
+
+
+def done(office: Office, run: int) -> list[tuple[str, str]]:
+    with office.db.read() as tx:
+        return [(tick.lesson_key, tick.item) for tick in ticks.ticks_of(tx, run)]
+
+
+def test_a_lesson_is_done_once_and_can_be_taken_back(office):
+    run = office.join()
+    office.work()
+    assert office.enrolling.mark_done(run, "one")
+    first = office.clock.now()
+    office.clock.advance(DAY)
+    assert not office.enrolling.mark_done(run, "one")
+    assert office.enrolling.mark_done(run, "one", "calendar")
+    with office.db.read() as tx:
+        assert [tick.ticked_at for tick in ticks.ticks_of(tx, run)] == [first, first + DAY]
+    assert office.enrolling.mark_done(run, "one", done=False)
+    assert not office.enrolling.mark_done(run, "one", done=False)
+    assert done(office, run) == [("one", "calendar")]
+
+
+def test_doing_a_lesson_moves_nothing_and_wakes_nobody(office):
+    run = office.join()
+    office.work()
+    before, mails = office.run(run), office.mails()
+    office.enrolling.wake = lambda: pytest.fail("nothing is owed")
+    office.enrolling.mark_done(run, "one")
+    office.work()
+    assert (office.run(run), office.mails()) == (before, mails)
+
+
+@pytest.mark.parametrize("state", EnrollmentState)
+def test_a_lesson_can_be_done_in_every_state_of_a_run(office, state):
+    run = office.sign_up()
+    if state is not EnrollmentState.PENDING:
+        office.enrolling.confirm(run, agreed("confirm"))
+        office.work()
+    if state is EnrollmentState.PAUSED:
+        office.enrolling.pause(run, consent=agreed("pause"))
+    elif state is EnrollmentState.COMPLETED:
+        office.pass_time(4 * DAY)
+    elif state is EnrollmentState.STOPPED:
+        office.enrolling.leave(run, agreed("leave"))
+    assert office.run(run).state is state
+    assert office.enrolling.mark_done(run, "one")
+    assert office.run(run).state is state
+    assert office.enrolling.mark_done(run, "one", done=False)
+
+
+def test_nobody_who_was_erased_does_a_lesson_and_no_letter_can_be_done(office):
+    run = office.join()
+    with pytest.raises(NotAllowed, match="letter"):
+        office.enrolling.mark_done(run, "@welcome")
+    office.enrolling.mark_done(run, "one")
+    office.enrolling.forget(office.run(run).learner_id)
+    assert done(office, run) == []
+    for wish in (True, False):
+        with pytest.raises(NotAllowed, match="erased"):
+            office.enrolling.mark_done(run, "one", done=wish)
+
+
+def test_a_renamed_lesson_stays_done_and_can_be_undone_under_either_name(office):
+    run = office.join()
+    office.enrolling.mark_done(run, "one")
+    renamed = replace(office.syllabus.lessons[0], key="first", aliases=("one",))
+    office.syllabus = replace(office.syllabus, lessons=(renamed, *office.syllabus.lessons[1:]))
+    for name in ("one", "first"):
+        assert not office.enrolling.mark_done(run, name)
+    assert office.enrolling.mark_done(run, "first", done=False)
+    assert office.enrolling.mark_done(run, "one")
+    assert done(office, run) == [("first", "action")]
+
+
+def test_a_lesson_that_is_gone_or_whose_course_is_can_still_be_done(office):
+    run = office.join()
+    assert office.enrolling.mark_done(run, "no longer there")
+    office.syllabus = a_syllabus("x")
+    office.syllabus = replace(office.syllabus, course="another")
+    assert office.enrolling.mark_done(run, "one")
+    assert office.enrolling.mark_done(run, "one", done=False)
 
 
 def test_forgetting_a_person_leaves_nothing_of_them(office):
