@@ -45,7 +45,7 @@ def test_addresses_are_masked_wherever_they_stand(
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     log.set_up(LogSettings(format="json"))
     structlog.get_logger("x").info("pass", accepted=3)
-    logging.getLogger("uvicorn.error").info("started")
+    logging.getLogger("somebody.else").info("started")
     first, second = (json.loads(line) for line in capsys.readouterr().err.splitlines())
     assert (first["event"], first["accepted"], first["level"]) == ("pass", 3, "info")
     assert second["event"] == "started"

@@ -337,7 +337,7 @@ def test_every_rule_has_a_name_and_a_meaning() -> None:
     for name, meaning in RULES.items():
         assert name == name.lower()
         assert meaning[-1] != "."
-    sources = Path(reviewing.__file__).parent.glob("*.py")
+    sources = Path(reviewing.__file__).parent.rglob("*.py")
     text = "\n".join(file.read_text() for file in sources if file.name != "rulebook.py")
     for name in RULES:
         assert f'"{name}"' in text, f"nobody emits {name}"
