@@ -42,6 +42,7 @@ WORDS = {
     "delivered": "the receiving server took it; known only if an event says so",
     "suppression": "a do-not-send entry for an address, checked at the moment of sending",
     "claim": "a worker's time-limited right to one delivery",
+    "tick": "what a learner marked in a lesson: its one action, or a checklist item",
     "done": "the learner said “I did it” for a lesson",
     "leave": "withdraw from one course; “leave everything” suppresses the address",
     "admin, author, operator": "runs the school, writes lessons, runs the machine",

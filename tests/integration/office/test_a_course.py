@@ -92,8 +92,24 @@ def test_a_morning_missed_until_midnight_does_not_wake_the_learner(office):
     office.join()
     office.work()
     office.sleep(timedelta(hours=38))  # Tuesday 23:00
+    office.work()
     office.pass_time(DAY)
     assert office.mornings() == ["Mon 23 09:00", "Wed 25 07:00"]
+
+
+@pytest.mark.parametrize("hours", [1, 5, 8, 14])
+def test_a_slot_that_came_out_wrong_still_brings_no_second_lesson_that_day(office, hours):
+    run = office.join()
+    office.work()
+    office.sleep(timedelta(hours=hours))
+    with (
+        office.db.write() as tx
+    ):  # as a bug or a restored row would leave it
+        people.save_enrollment(tx, replace(office.run(run), next_due_at=office.clock.now()))
+    office.work()
+    assert office.lessons() == ["one"]
+    office.pass_time(DAY)
+    assert office.mornings() == ["Mon 23 09:00", "Tue 24 07:00"]
 
 
 def test_follow_ups_come_on_their_day_at_the_learners_hour(db):

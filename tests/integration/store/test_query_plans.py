@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.store import claims, ledger, people, reports
+from scheduler.store import claims, ledger, people, reports, ticks
 from scheduler.store.claims import Release
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ def a_person_s_own_pages(room: Room, tx: Tx) -> None:
     ledger.history(tx, owed.id)
     ledger.postpone_open(tx, run.id, not_before=room.now)
     ledger.cancel_open(tx, run.id, now=room.now, verdict="")
+    ticks.add(tx, run.id, "one", "action", room.now)
+    ticks.ticks_of(tx, run.id)
+    ticks.remove(tx, run.id, ["one", "an old name"], "action")
+    reports.export_person(tx, run.learner_id)
     reports.timeline(tx, run.learner_id)
     reports.next_due_at(tx)
     reports.failures(tx, 10)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
@@ -128,6 +129,37 @@ def test_a_failed_upgrade_leaves_everything_as_it_was(
     with fresh.write() as tx:
         tx.execute(text("CREATE TABLE half (id INTEGER)"))
     assert fresh.upgrade()
+
+
+def test_a_first_schema_with_people_in_it_becomes_the_newest(fresh: Database) -> None:
+    with fresh.write() as tx:
+        command.upgrade(schema._config(tx), "0001")
+        # In plain SQL: what the program writes today may not fit that schema one day.
+        tx.execute(
+            text(
+                "INSERT INTO learners"
+                " (address, address_key, first_name, timezone, language, created_at) VALUES"
+                " ('Ada@example.org', 'ada@example.org', 'Ada', 'UTC', 'en',"
+                " '2026-10-09T05:00:00.000000Z')"
+            )
+        )
+    assert not fresh.is_current()
+    assert fresh.upgrade()
+    assert fresh.is_current()
+    with fresh.read() as tx:
+        person = people.find_learner(tx, "ada@example.org")
+        assert person is not None
+        assert person.first_name == "Ada"
+        context = MigrationContext.configure(tx, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_every_step_can_be_taken_back(fresh: Database) -> None:
+    fresh.upgrade()
+    with fresh.write() as tx:
+        command.downgrade(schema._config(tx), "base")
+    assert fresh.upgrade()
+    assert fresh.is_current()
 
 
 def older(db: Database) -> None:

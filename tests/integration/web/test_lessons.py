@@ -1,4 +1,4 @@
-"""Reading: the sample before signing up, what was sent, one's own page, and "I did it"."""
+"""Reading: the sample before signing up, what was sent, and one's own page."""
 
 from __future__ import annotations
 
@@ -92,15 +92,6 @@ def test_the_calendar_file_holds_the_lessons_to_come_at_local_hours(school, brow
     ]
     assert "SUMMARY:Lesson 2: Plain words" in lines
     assert all(len(line.encode()) <= 75 for line in lines)
-
-
-def test_done_shows_the_action_of_that_lesson_and_what_comes_next(school, browser, run):
-    link = school.link_path(school.links.done(delivery(school, run, "short-sentences")))
-    before = school.everything()
-    page = browser.get(link).text
-    assert "<strong>Cut</strong> one sentence in two." in page
-    assert "Lesson 2 comes tomorrow" in page
-    assert school.everything() == before
 
 
 @pytest.mark.parametrize("door", ["read", "learn", "manage", "done", "confirm"])
