@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from course.web import api, assets, desk, guard, health, outbox
 from course.web.admin import learners, session, today
-from course.web.learner import confirm, inbox, learn, leave, manage, read, signup
+from course.web.learner import confirm, done, inbox, learn, leave, manage, read, signup
 from course.web.pages import template_folders
 from course.web.school import School
 from scheduler.errors import DatabaseUnavailable
@@ -106,7 +106,9 @@ def create_app(school: School) -> FastAPI:
         # The signup form may stand on another site; it carries no authority to be borrowed.
         open_to_all=lambda path: _SIGNUP.fullmatch(path) is not None,
     )
-    for door in (signup, inbox, confirm, read, learn, manage, leave, session, today, learners):
+    for door in (signup, inbox, confirm, read, learn, done, manage, leave):
+        app.include_router(door.router)
+    for door in (session, today, learners):
         app.include_router(door.router)
     if school.demo and school.provider.name == "file":
         app.include_router(outbox.router)

@@ -81,6 +81,17 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}".replace(",", "\u202f")
 
 
+_NUMBERS = (
+    *("zero", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
+
+
+def number(count: int) -> str:
+    """Says "three"; from 13 on in figures."""
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+
+
 def duration_in_words(span: timedelta) -> str:
     """The two largest units: "9 h 12 min", "3 days", "40 s"."""
     seconds = max(0, int(span.total_seconds()))

@@ -39,7 +39,7 @@ def add(tx: Tx, enrollment_id: int, lesson_key: str, item: str, now: datetime) -
         "ticked_at": now,
     }
     statement = insert(tx.dialect.name, ticks).values(row).on_conflict_do_nothing()
-    return tx.execute(statement).rowcount > 0
+    return tx.execute(statement.returning(_t.item)).one_or_none() is not None
 
 
 def remove(tx: Tx, enrollment_id: int, lesson_keys: Collection[str], item: str) -> bool:

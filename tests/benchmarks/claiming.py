@@ -22,13 +22,15 @@ def rows(full: bool) -> list[Row]:
     sizes = (10_000, 100_000, 1_000_000) if full else (10_000, 100_000)
     costs: dict[int, list[float]] = {size: [] for size in sizes}
     looks: dict[int, list[float]] = {size: [] for size in sizes}
+    idle: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         files = {s: founded(Path(folder, f"{s}.db"), size=s, due=due) for s in sizes}
         for day in range(ROUNDS):
             for size, file in files.items():
                 sent, looked = _morning(file, day)
                 costs[size].append(checked(sent, due).cpu / due)
-                looks[size].append(looked.seconds / _LOOKS)
+                looks[size].append(middle(look.seconds for look in looked))
+                idle.append(middle(look.cpu for look in looked))
     smallest = middle(costs[sizes[0]])
     most = max(middle(looks[size]) for size in sizes)
     return [
@@ -36,7 +38,7 @@ def rows(full: bool) -> list[Row]:
         Row(
             "G4",
             "an empty look, in the slowest of these schools",
-            f"{most * 1e3:.2f} ms",
+            f"{most * 1e3:.2f} ms, {middle(idle) * 1e3:.2f} ms CPU",
             wanted="< 2 ms",
             met=most < 0.002,
         ),
@@ -53,7 +55,7 @@ def _row(size: int, due: int, cost: float, smallest: float, *, first: bool) -> R
     return Row("G4", what, shown, f"{smallest * 1e6:.0f} µs", f"{ratio:.2f}", "within 1.3", met)
 
 
-def _morning(file: Path, day: int) -> tuple[Cost, Cost]:
+def _morning(file: Path, day: int) -> tuple[Cost, list[Cost]]:
     """What sending everything due cost without composing and without a network, and what
     looking again cost."""
     db, clock = Database(f"sqlite:///{file}"), morning(day)
@@ -62,6 +64,6 @@ def _morning(file: Path, day: int) -> tuple[Cost, Cost]:
     letterbox = Letterbox(clock)
     dispatcher = Dispatcher(db, clock, lambda _: syllabus, PlainComposer(), letterbox, salt="salt")
     cost = measured(dispatcher.run_due)
-    looks = measured(lambda: [dispatcher.run_due() for _ in range(_LOOKS)])
+    looks = [measured(dispatcher.run_due) for _ in range(_LOOKS)]
     db.close()
     return Cost(len(letterbox.posted), cost.seconds, cost.cpu), looks

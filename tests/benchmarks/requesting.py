@@ -17,7 +17,7 @@ from tests.integration.providers.fake_sendgrid import KEY, FakeSendGrid
 
 _ROUNDS = 3
 #: With one request each; the rate does not depend on how many there are.
-_FEW = 200
+_FEW = 100
 
 
 def serve(control: Connection) -> None:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDTHS = (3, 44, 20, 24, 9, 19, 7)
+_WIDTHS = (3, 46, 20, 25, 7, 19, 7)
 _HEADINGS = ("", "what", "measured", "yardstick", "ratio", "goal", "")
 
 
@@ -25,7 +25,7 @@ class Row:
 
 
 def head() -> None:
-    """What all figures below were taken on."""
+    """The headings."""
     _line(_HEADINGS)
     print("-" * (sum(_WIDTHS) + 2 * len(_WIDTHS) - 2))
 

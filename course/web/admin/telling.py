@@ -13,6 +13,7 @@ from course.catalog import Course
 from course.web.words import mail_name
 from scheduler.domain.delivery import DeliveryState
 from scheduler.store.reports import TimelineRow
+from scheduler.store.ticks import ACTION
 
 _CONSENTS = {
     "signup": "asked to join",
@@ -66,6 +67,9 @@ def told(rows: Sequence[TimelineRow], courses: Mapping[str, Course]) -> list[Tol
                 title = _title(name, courses.get(row.course))
                 lines.append(Told(row.at, f"{title} {words}", row.detail))
             spoken_of.add(mail)
+        elif name and state == "done":
+            item = "" if row.detail == ACTION else row.detail
+            lines.append(Told(row.at, f"{_title(name, courses.get(row.course))} done", item))
         elif row.what != "signed up":  # the consent says so in the person's own words
             lines.append(Told(row.at, row.what, row.detail))
     return lines

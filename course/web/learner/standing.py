@@ -18,7 +18,8 @@ from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.domain.learner import Learner
 from scheduler.domain.syllabus import LessonRef
 from scheduler.rules import due, progress
-from scheduler.store import Tx, ledger, people
+from scheduler.store import Tx, ledger, people, ticks
+from scheduler.store.ticks import ACTION, Tick
 
 #: States in which a lesson has left the house, as far as its reader is concerned.
 SENT = frozenset({DeliveryState.SENDING, DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN})
@@ -36,6 +37,8 @@ class Day:
     at: datetime | None
     sent: bool
     skipped: bool
+    #: The learner said "I did it".
+    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Standing:
     learner: Learner
     course: Course | None
     deliveries: tuple[Delivery, ...]
+    ticks: tuple[Tick, ...]
     now: datetime
 
     @property
@@ -93,6 +97,17 @@ class Standing:
         """Lessons handed over or passed over in this round."""
         return sum(1 for day in self.days() if day.sent or day.skipped)
 
+    @property
+    def done_count(self) -> int:
+        """Lessons of the course whose action the learner has done in this round."""
+        return sum(1 for ref in self.lessons if self.is_done(ref.key))
+
+    def is_done(self, key: str) -> bool:
+        """Has the learner said "I did it" of this lesson? Old names count."""
+        ref = self._ref(key)
+        names = (ref.key, *ref.aliases) if ref else (key,)
+        return any(tick.item == ACTION and tick.lesson_key in names for tick in self.ticks)
+
     def after_next(self) -> datetime | None:
         """When the lesson after the next one comes, if all goes as planned."""
         first = self.next_at
@@ -118,6 +133,7 @@ class Standing:
                     at=when,
                     sent=sent,
                     skipped=skipped,
+                    done=self.is_done(ref.key),
                 )
             )
         return days
@@ -181,6 +197,7 @@ def standing_of(desk: Desk, tx: Tx, run: Enrollment) -> Standing | None:
         learner=learner,
         course=desk.school.catalog.course(run.course),
         deliveries=tuple(ledger.deliveries_of(tx, run.id)),
+        ticks=tuple(ticks.ticks_of(tx, run.id)),
         now=desk.school.clock.now(),
     )
 

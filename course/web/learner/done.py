@@ -1,0 +1,120 @@
+"""The "I did it" of every lesson: one button, then how far one has come, and a way back.
+
+Records nothing on GET: mail scanners open every link. The link in the mail is the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from course.links import Purpose
+from course.web import words
+from course.web.desk import LOOK, AtDesk, Desk
+from course.web.learner.sample import as_article
+from course.web.learner.standing import Standing, outlook, standing_of
+from course.web.learner.trouble import trouble
+from scheduler.domain.delivery import original_key
+from scheduler.domain.enrollment import Enrollment
+from scheduler.errors import NotAllowed
+from scheduler.store import Tx, ledger, people
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """What a link is about."""
+
+    standing: Standing
+    #: As it was sent; may be a name the lesson no longer has.
+    key: str
+    delivery_id: str
+
+
+@router.api_route("/done/{token}", methods=LOOK)
+def look(desk: AtDesk, token: str) -> Response:
+    """The lesson's action with its button; once it is done, what has been done so far."""
+    found = _opened(desk, token)
+    return _page(desk, token, found) if isinstance(found, _Lesson) else found
+
+
+@router.post("/done/{token}")
+def did_it(desk: AtDesk, token: str) -> Response:
+    """The button. Harmless when pressed twice."""
+    return _mark(desk, token, done=True)
+
+
+@router.post("/done/{token}/undo")
+def undo(desk: AtDesk, token: str) -> Response:
+    """Not done after all."""
+    return _mark(desk, token, done=False)
+
+
+def _mark(desk: Desk, token: str, *, done: bool) -> Response:
+    found = _opened(desk, token)
+    if not isinstance(found, _Lesson):
+        return found
+    try:
+        desk.school.enrolling.mark_done(found.standing.run.id, found.key, done=done)
+    except NotAllowed:  # erased a moment ago
+        return trouble(desk, "gone")
+    return desk.pages.go(f"/done/{token}")
+
+
+def _opened(desk: Desk, token: str) -> _Lesson | Response:
+    """Whose link this is and for which lesson; else the friendly page that says why not."""
+    link = desk.school.links.open(Purpose.DONE, token)
+    if link is None:
+        return trouble(desk, "done")
+    with desk.school.db.read() as tx:
+        claimed = ledger.claimed_view(tx, link.subject)
+        if claimed is None:
+            return trouble(desk, "gone")
+        standing = standing_of(desk, tx, _round(tx, claimed.enrollment))
+    key = original_key(claimed.delivery.key)
+    if standing is None or key.startswith("@"):  # a letter asks for nothing
+        return trouble(desk, "gone" if standing is None else "done")
+    return _Lesson(standing, key, claimed.delivery.id)
+
+
+def _round(tx: Tx, sent: Enrollment) -> Enrollment:
+    """The newest round that was ever confirmed.
+
+    An old mail keeps working after a restart; but a signup that nobody has confirmed, perhaps
+    a stranger's, takes no progress away.
+    """
+    runs = people.enrollments_of(tx, sent.learner_id)
+    begun = [run for run in runs if run.course == sent.course and run.confirmed_at is not None]
+    return max(begun, key=lambda run: run.round, default=sent)
+
+
+def _page(desk: Desk, token: str, found: _Lesson) -> Response:
+    standing, links, pages = found.standing, desk.school.links, desk.pages
+    lesson = standing.lesson(found.key)
+    days = standing.days()
+    return pages.page(
+        "web/done.html",
+        standing=standing,
+        days=days,
+        done=standing.is_done(found.key),
+        heading=_heading(standing.done_count, len(days)),
+        lesson_title=lesson.title if lesson else standing.lesson_title(found.key),
+        number=lesson.number if lesson else 0,
+        article=as_article(standing.course, lesson) if standing.course and lesson else None,
+        outlook=outlook(standing),
+        learn=pages.path(links.learn(standing.run.id)),
+        read=pages.path(links.read(found.delivery_id)),
+        token=token,
+    )
+
+
+def _heading(done: int, total: int) -> str:
+    """Says "Three down.", and at the end "All five done."."""
+    if done == 0 or total == 1:  # the lesson has left the course, or is all of it
+        return "Done."
+    if done == total:
+        return "Both done." if total == 2 else f"All {words.number(total)} done."
+    return f"{words.number(done).capitalize()} down."
