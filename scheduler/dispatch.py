@@ -123,6 +123,8 @@ class Dispatcher:
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         #: Set from another thread to end a run after the window in hand.
         self.stopping = False
+        #: Outcomes a failing database has not taken yet; a truth once known is never dropped.
+        self._unsettled: list[tuple[list[tuple[str, Outcome]], Mapping[str, Delivery]]] = []
         #: The provider's last words when it was away in this run; empty when it answered.
         self.away = ""
 
@@ -133,6 +135,7 @@ class Dispatcher:
         """
         counts: Counter[str] = Counter()
         self.away = ""
+        self._settle(counts)
         self._sweep(counts)
         self._resolve(counts)
         while not self.stopping:
@@ -194,8 +197,9 @@ class Dispatcher:
             for claimed in gone
         ]
         with self._db.write("withdraw") as tx:
-            claims.release(tx, owner=self.owner, releases=releases, now=now)
+            # Runs before deliveries, as everywhere: two orders would be a deadlock.
             runs = people.enrollments(tx, [c.enrollment.id for c in gone], lock=True)
+            claims.release(tx, owner=self.owner, releases=releases, now=now)
             people.save_enrollments(
                 tx,
                 [
@@ -227,7 +231,7 @@ class Dispatcher:
         for claimed, answer in unfit:
             wait = answer.hold or answer.poison
             counts["held" if wait else "dead"] += 1
-            if not wait:
+            if not wait and claimed.delivery.kind is DeliveryKind.LESSON:
                 dead.append(claimed)
             releases.append(
                 Release(
@@ -240,8 +244,8 @@ class Dispatcher:
                 )
             )
         with self._db.write("set aside") as tx:
-            claims.release(tx, owner=self.owner, releases=releases, now=now)
             self._settler.pause_runs(tx, [c.enrollment.id for c in dead], now)
+            claims.release(tx, owner=self.owner, releases=releases, now=now)
 
     def _keep_versions(self, batch: Sequence[Claimed], messages: Sequence[Message]) -> None:
         """Store each content version before its first message leaves, for "read online"."""
@@ -309,10 +313,18 @@ class Dispatcher:
         counts["cancelled"] += len(marked.dropped)
         ready = [m for m in window if m.delivery_id in marked.marked]
         outcomes = list(self._outcomes(ready))
-        self._settler.settle(outcomes, by_id, counts)
+        self._unsettled.append((outcomes, by_id))
+        self._settle(counts)
         said = [outcome.detail for _, outcome in outcomes if _is_away(outcome)]
         if said and len(said) == len(outcomes):
             self.away = said[-1] or "no details"
+
+    def _settle(self, counts: Counter[str]) -> None:
+        """Write down what is known; what the database refuses is kept for the next pass."""
+        while self._unsettled:
+            outcomes, by_id = self._unsettled[0]
+            self._settler.settle(outcomes, by_id, counts)
+            del self._unsettled[0]
 
     def _outcomes(self, ready: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
         """One outcome per message, whatever the provider does: silence is uncertainty."""
@@ -353,7 +365,7 @@ class Dispatcher:
                     tx,
                     delivery.id,
                     to=to,
-                    not_before=now,
+                    not_before=self._settler.when_again(tx, delivery, now) if once_more else now,
                     extra_copy=once_more,
                     verdict=verdict,
                     now=now,

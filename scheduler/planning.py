@@ -49,11 +49,16 @@ class Planner:
             if not runs:
                 return 0
             keys = ledger.lesson_keys(tx, runs)
+            owed_already = ledger.open_lessons(tx, [run.id for run in runs])
             addresses = people.addresses(tx, [run.learner_id for run in runs])
             late = sum(1 for run in runs if _late_by(run, now) > due.LATE_AFTER)
             owed: list[NewDelivery] = []
             changed: list[Enrollment] = []
             for run in runs:
+                if owed_already.get(run.id):
+                    # One lesson open at a time: settling it brings the next slot.
+                    changed.append(replace(run, next_due_at=None))
+                    continue
                 run, rows = self._plan_one(run, keys, addresses[run.learner_id], late, now)
                 changed.append(run)
                 owed.extend(rows)

@@ -21,6 +21,7 @@ from scheduler.finishing import finished, owed_at_finish
 from scheduler.rules import due, progress, retry, suppression
 from scheduler.store import Database, Tx, ledger, people
 from scheduler.store.ledger import NewDelivery, Settlement
+from scheduler.zones import zone
 
 
 class Settler:
@@ -134,7 +135,8 @@ class Settler:
                 changed.append(run)
                 continue
             choice = progress.next_lesson(syllabus, keys.get(run.id, set()))
-            if isinstance(choice, progress.Finished):
+            known = delivery.state is DeliveryState.ACCEPTED
+            if isinstance(choice, progress.Finished) and known:
                 run = finished(run, now)
                 ended.append(run)
             elif run.state is EnrollmentState.ACTIVE:
@@ -151,6 +153,28 @@ class Settler:
             changed.append(run)
         people.save_enrollments(tx, changed)
         self._owe_endings(tx, ended, now)
+
+    def when_again(self, tx: Tx, delivery: Delivery, now: datetime) -> datetime:
+        """When the one extra copy of an uncertain hand-over may leave (UTC).
+
+        At once on the day of the first copy; later it takes the place of that day's lesson.
+        """
+        run = people.enrollment(tx, delivery.enrollment_id, lock=True)
+        if run is None or delivery.kind is not DeliveryKind.LESSON:
+            return now
+        if run.state is EnrollmentState.ACTIVE:
+            people.save_enrollment(tx, replace(run, next_due_at=None))
+        tz = zone(run.timezone)
+        first_at = delivery.sending_at or now
+        if first_at.astimezone(tz).date() == now.astimezone(tz).date():
+            return now
+        return due.next_slot(
+            run.cadence,
+            run.timezone,
+            after=now,
+            last_sent_at=run.last_sent_at,
+            min_gap=self._min_gap,
+        )
 
     def _owe_endings(self, tx: Tx, ended: Sequence[Enrollment], now: datetime) -> None:
         if not ended:

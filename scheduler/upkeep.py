@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from scheduler.clock import Clock
+from scheduler.domain.delivery import CONFIRM, original_key
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
 from scheduler.domain.syllabus import Syllabus
 from scheduler.rules import due, progress
@@ -63,13 +64,25 @@ class Upkeep:
 
     def _expire_signups(self, now: datetime) -> int:
         with self._db.write("expire signups") as tx:
-            runs = people.signups_expired(tx, now - self._settings.signup_expires, BATCH)
+            before = now - self._settings.signup_expires
+            runs = [
+                run
+                for run in people.signups_expired(tx, before, BATCH)
+                if not self._asked_since(tx, run, before)
+            ]
             for run in runs:
                 ledger.cancel_open(tx, run.id, now=now, verdict="the signup was never confirmed")
             people.save_enrollments(
                 tx, [progress.apply(run, EnrollmentEvent.EXPIRED, now) for run in runs]
             )
         return len(runs)
+
+    def _asked_since(self, tx: Tx, run: Enrollment, before: datetime) -> bool:
+        """Was a confirmation owed since then? An old run may have been signed up for again."""
+        return any(
+            original_key(delivery.key) == CONFIRM and delivery.created_at > before
+            for delivery in ledger.deliveries_of(tx, run.id)
+        )
 
     def _mend_stranded(self, now: datetime) -> int:
         """Active runs with nothing owed and no next slot: a requeue or a lost course left them."""

@@ -114,7 +114,7 @@ class Joining(Desk):
         now: datetime,
     ) -> SignUp:
         outcome: Literal["created", "again"] = "created"
-        if run is None or run.state is EnrollmentState.COMPLETED:
+        if run is None or run.completed_at is not None:
             run = people.add_enrollment(
                 tx,
                 learner_id=learner.id,

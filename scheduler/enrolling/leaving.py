@@ -80,6 +80,10 @@ class Leaving(Desk):
         now = self._clock.now()
         run = progress.apply(run, event, now)
         people.save_enrollment(tx, run)
-        ledger.cancel_open(tx, run.id, now=now, verdict=f"the enrollment was {event}")
+        for round_ in people.enrollments_of(tx, run.learner_id):
+            # Earlier rounds may still owe a follow-up; leaving a course means all of it.
+            if round_.course == run.course:
+                verdict = f"the enrollment was {event}"
+                ledger.cancel_open(tx, round_.id, now=now, verdict=verdict)
         people.add_consent(tx, run.learner_id, run.id, consent)
         return run

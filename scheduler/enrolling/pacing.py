@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, time
 
 from scheduler import zones
-from scheduler.domain.delivery import original_key
+from scheduler.domain.delivery import DeliveryState, original_key
 from scheduler.domain.enrollment import (
     OPEN_STATES,
     Enrollment,
@@ -49,12 +49,21 @@ class Pacing(Desk):
             )
             if run.state is EnrollmentState.ACTIVE and run.next_due_at is not None:
                 run = replace(run, next_due_at=self._next_slot(run, now))
+            elif run.state is EnrollmentState.ACTIVE and self._waits_for_its_slot(tx, run, now):
+                ledger.postpone_open(tx, run.id, not_before=self._next_slot(run, now))
             people.save_enrollment(tx, run)
             if first_name is not None:
                 people.update_learner(tx, run.learner_id, first_name=first_name)
             people.add_consent(tx, run.learner_id, run.id, consent)
         self.wake()
         return run
+
+    def _waits_for_its_slot(self, tx: Tx, run: Enrollment, now: datetime) -> bool:
+        """Was a lesson owed before a break, and moved to a slot of the old pace?"""
+        owed = ledger.open_lessons(tx, [run.id]).get(run.id, [])
+        return any(
+            delivery.state is DeliveryState.DUE and delivery.not_before > now for delivery in owed
+        )
 
     def pause(
         self, enrollment_id: int, *, consent: Consent, until: datetime | None = None

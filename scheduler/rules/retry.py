@@ -44,11 +44,12 @@ def after_deferral(
     `attempt` counts from 1; `jitter` lies in [0, 1) and spreads the wait from half
     to one and a half times its nominal length.
     """
-    if now - first_due_at >= GIVE_UP_AFTER:
+    if outcome.fault in (Fault.TRANSPORT, Fault.CONFIG):
+        # Ours to mend, however long it takes: no learner is marked for it.
+        wait = _doubled(TRANSPORT_WAIT, attempt - 1, LONGEST_TRANSPORT_WAIT)
+    elif now - first_due_at >= GIVE_UP_AFTER:
         hours = int(GIVE_UP_AFTER.total_seconds() // 3600)
         return GiveUp(f"not delivered within {hours} hours: {outcome.detail}")
-    if outcome.fault in (Fault.TRANSPORT, Fault.CONFIG):
-        wait = _doubled(TRANSPORT_WAIT, attempt - 1, LONGEST_TRANSPORT_WAIT)
     elif attempt >= MOST_ATTEMPTS:
         return GiveUp(f"not delivered in {MOST_ATTEMPTS} attempts: {outcome.detail}")
     else:

@@ -89,7 +89,10 @@ def letter_keys(tx: Tx, enrollment_id: int, round: int) -> set[str]:  # noqa: A0
 
 
 def open_lessons(tx: Tx, enrollment_ids: Sequence[int]) -> dict[int, list[Delivery]]:
-    """The lessons still owed to each run, oldest first; every run asked for has an entry."""
+    """The lessons still to go to each run, oldest first; every run asked for has an entry.
+
+    An uncertain one has been handed over as far as anybody knows: nothing waits for it.
+    """
     found: dict[int, list[Delivery]] = {number: [] for number in enrollment_ids}
     if found:
         packed = batch.pack(tx.dialect.name, ("id",), ((number,) for number in found))
@@ -117,7 +120,7 @@ def _open_lessons(dialect: str) -> Select[Any]:
         .where(
             _d.enrollment_id.in_(select(b.c.id)),
             state_in(_d.kind, "lesson"),
-            state_in(_d.state, "due", "claimed", "sending", "waiting", "uncertain"),
+            state_in(_d.state, "due", "claimed", "sending", "waiting"),
         )
         .order_by(_d.created_at, _d.id)
     )

@@ -167,7 +167,7 @@ def stranded(tx: Tx, limit: int) -> list[Enrollment]:
         d.enrollment_id == _e.id,
         d.round == _e.round,
         state_in(d.kind, "lesson"),
-        state_in(d.state, "due", "claimed", "sending", "waiting", "uncertain"),
+        state_in(d.state, "due", "claimed", "sending", "waiting"),
     )
     query = _select().where(tables.RUN_IS_UNPLANNED, ~has_open_lesson)
     return _read(tx, _for_us(query.order_by(_e.updated_at).limit(limit)))

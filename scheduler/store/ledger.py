@@ -223,7 +223,8 @@ def postpone_open(
             _d.kind == str(kind),
             state_in(_d.state, "due", "waiting"),
         )
-        .values(not_before=not_before)
+        # A break is not a delay of delivery: the days for trying begin when it may go again.
+        .values(not_before=not_before, first_due_at=not_before)
     )
     return tx.execute(statement).rowcount
 
@@ -256,7 +257,9 @@ def _new_ids(now: datetime, count: int) -> list[str]:
 def _owe(dialect: str) -> ReturningInsert[Any]:
     b = batch.table(dialect, _OWED)
     now = bindparam("now", type_=UtcTime())
-    rows = select(*(b.c[name] for name in _OWED), literal(str(DeliveryState.DUE)), now, now).where(
+    due = literal(str(DeliveryState.DUE))
+    # A follow-up is owed weeks ahead; the days for trying begin when it may first go.
+    rows = select(*(b.c[name] for name in _OWED), due, b.c.not_before, now).where(
         b.c.id.is_not(None)
     )  # SQLite needs a WHERE before ON CONFLICT
     statement = upsert.insert(dialect, deliveries).from_select(

@@ -102,9 +102,7 @@ def test_a_slot_that_came_out_wrong_still_brings_no_second_lesson_that_day(offic
     run = office.join()
     office.work()
     office.sleep(timedelta(hours=hours))
-    with (
-        office.db.write() as tx
-    ):  # as a bug or a restored row would leave it
+    with office.db.write() as tx:  # as a bug or a restored row would leave it
         people.save_enrollment(tx, replace(office.run(run), next_due_at=office.clock.now()))
     office.work()
     assert office.lessons() == ["one"]
@@ -242,6 +240,39 @@ def test_signing_up_again_after_completing_begins_a_new_round(db):
     office.work()
     assert second != first
     assert (office.run(second).round, office.run(first).state) == (2, EnrollmentState.COMPLETED)
+    assert office.lessons() == ["one", "one"]
+
+
+def test_signing_up_again_weeks_later_is_not_taken_for_an_old_unconfirmed_signup(office):
+    run = office.join()
+    office.work()
+    office.enrolling.leave(run, agreed("leave"))
+    office.sleep(timedelta(days=20))
+    office.sign_up()
+    office.pass_time(DAY)
+    assert office.run(run).state is EnrollmentState.PENDING
+    office.pass_time(8 * DAY)
+    assert office.run(run).reason == "expired"
+
+
+def test_leaving_a_second_round_also_ends_the_letters_of_the_first(db):
+    office = Office(db, with_follow_up(a_syllabus("one"), "@followup-day-30", 30))
+    office.join()
+    office.work()
+    office.sleep(3 * DAY)
+    office.enrolling.leave(office.join(), agreed("leave"))
+    office.pass_time(timedelta(days=40))
+    assert "@followup-day-30" not in office.mails()
+
+
+def test_who_completed_left_and_signs_up_again_gets_the_course_again(db):
+    office = Office(db, a_syllabus("one"))
+    run = office.join()
+    office.work()
+    office.enrolling.leave(run, agreed("leave"))
+    office.sleep(3 * DAY)
+    office.join()
+    office.work()
     assert office.lessons() == ["one", "one"]
 
 

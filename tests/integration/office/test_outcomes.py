@@ -9,6 +9,7 @@ import pytest
 from scheduler.domain.delivery import MOVES, DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.provider import Accepted, Deferred, Fault, Refused, Uncertain
+from scheduler.errors import DatabaseUnavailable
 from scheduler.store import Database, ledger
 from tests.office import Office, a_syllabus, agreed
 
@@ -184,6 +185,50 @@ def test_two_workers_share_a_morning_without_sending_anything_twice(office):
     office.work()
     lessons = [p.to for p in office.letterbox.posted if p.key == "one"]
     assert len(lessons) == len(set(lessons)) == 60
+
+
+def test_a_known_answer_survives_a_database_that_fails_when_it_is_written_down(office):
+    run = office.join()
+    settle, failures = office.dispatcher._settler.settle, [DatabaseUnavailable("locked: wait")]
+
+    def fails_once(*args):
+        if failures:
+            raise failures.pop()
+        settle(*args)
+
+    office.dispatcher._settler.settle = fails_once
+    with pytest.raises(DatabaseUnavailable):
+        office.work()
+    office.sleep(timedelta(minutes=10))
+    office.pass_time(2 * HOUR)
+    assert office.deliveries(run)["one"].state is DeliveryState.ACCEPTED
+    assert office.lessons() == ["one"]
+
+
+def test_the_last_lesson_is_not_over_while_nobody_knows_whether_it_arrived(db):
+    office = Office(db, a_syllabus("one", "two"))
+    run = office.join()
+    office.work()
+    office.letterbox.answers["two"] = Uncertain("silence")
+    office.pass_time(timedelta(hours=22, minutes=5))
+    assert office.mails()[-1] == "one"
+    office.letterbox.answers.clear()
+    office.pass_time(2 * DAY)
+    assert office.mails()[-2:] == ["two", "@completed"]
+    assert office.run(run).state is EnrollmentState.COMPLETED
+
+
+def test_an_extra_copy_that_is_delayed_never_meets_the_next_lesson_on_one_day(office):
+    office.join()
+    office.letterbox.answers["one"] = Uncertain("silence")
+    office.work()
+    office.letterbox.answers["one"] = Deferred("451 later", after=timedelta(hours=22))
+    office.pass_time(3 * HOUR)
+    office.letterbox.answers.clear()
+    office.pass_time(4 * DAY)
+    days = [morning[:6] for morning in office.mornings()]
+    assert len(days) == len(set(days)) == 3
+    assert office.lessons() == ["one", "two", "three"]
 
 
 def test_every_move_in_the_ledger_is_one_of_the_drawn_ones(office):

@@ -34,7 +34,7 @@ def test_what_is_owed_is_due(room: Room) -> None:
         assert (stored.key, stored.to_addr) == ("one", "ada@example.org")
         assert (stored.state, stored.attempt, stored.extra_copy) == ("due", 0, False)
         assert (stored.not_before, stored.created_at) == (room.now + HOUR, room.now)
-        assert stored.first_due_at == room.now
+        assert stored.first_due_at == room.now + HOUR
         assert stored.dated_at is None
         assert len(number) == 32
         [event] = ledger.history(tx, number)
@@ -277,14 +277,14 @@ def test_letters_are_counted_apart_and_by_round(room: Room) -> None:
         assert ledger.letter_keys(tx, run.id, 2) == set()
 
 
-def test_open_lessons_are_those_still_owed(room: Room) -> None:
+def test_open_lessons_are_those_still_to_go(room: Room) -> None:
     with room.db.write() as tx:
         runs = {state: room.run(tx) for state in EVERY_STATE}
         for state, run in reversed(runs.items()):
             room.in_state(tx, run, state)
         found = ledger.open_lessons(tx, [run.id for run in runs.values()])
-        still_owed = {state for state, run in runs.items() if found[run.id]}
-        assert still_owed == {"due", "claimed", "sending", "waiting", "uncertain"}
+        still_to_go = {state for state, run in runs.items() if found[run.id]}
+        assert still_to_go == {"due", "claimed", "sending", "waiting"}
         assert ledger.open_lessons(tx, []) == {}
 
 

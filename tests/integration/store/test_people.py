@@ -342,12 +342,12 @@ def test_signups_expire_only_while_unconfirmed(room: Room) -> None:
 
 def test_stranded_runs_have_neither_an_instant_nor_an_open_lesson(room: Room) -> None:
     with room.db.write() as tx:
-        stranded = [room.run(tx) for _ in range(2)]
+        stranded = [room.run(tx) for _ in range(3)]
         room.run(tx, next_due_at=room.now)
         room.run(tx, state=EnrollmentState.PAUSED)
         room.owed(tx, room.run(tx))
-        room.in_state(tx, room.run(tx), "uncertain")
         room.in_state(tx, stranded[0], "accepted")
+        room.in_state(tx, stranded[2], "uncertain")
         room.owed(tx, stranded[1], "@welcome")
         found = people.stranded(tx, 10)
         assert sorted(run.id for run in found) == [run.id for run in stranded]

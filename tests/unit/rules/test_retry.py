@@ -50,11 +50,16 @@ def test_after_twelve_attempts_it_is_given_up(attempt):
     assert isinstance(decide(attempt=attempt), GiveUp)
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-def test_after_three_days_it_is_given_up_whoever_is_at_fault(fault):
+@pytest.mark.parametrize("fault", [Fault.MAILBOX, Fault.POLICY, Fault.CONTENT])
+def test_after_three_days_it_is_given_up(fault):
     decision = decide(fault, age=timedelta(hours=72))
     assert isinstance(decision, GiveUp)
     assert "451 later" in decision.reason
+
+
+@pytest.mark.parametrize("fault", [Fault.TRANSPORT, Fault.CONFIG])
+def test_what_is_ours_to_mend_is_never_given_up(fault):
+    assert isinstance(decide(fault, age=timedelta(days=30)), Retry)
 
 
 @given(attempt=st.integers(1, 100), jitter=jitters)
