@@ -108,8 +108,14 @@ class Dispatcher:
         self._provider = provider
         self._salt = salt
         self._uncertain = settings.uncertain
+        self._batch = max(BATCH, provider.window)
         self._planner = Planner(
-            db, clock, syllabi, min_gap=settings.min_gap, spread=settings.spread
+            db,
+            clock,
+            syllabi,
+            min_gap=settings.min_gap,
+            spread=settings.spread,
+            batch=self._batch,
         )
         self._settler = Settler(
             db,
@@ -156,7 +162,7 @@ class Dispatcher:
                 owner=self.owner,
                 lease_until=lease_until,
                 provider=self._provider.name,
-                limit=max(BATCH, self._provider.window),
+                limit=self._batch,
             )
         if not batch:
             return 0

@@ -34,18 +34,21 @@ class Planner:
         *,
         min_gap: timedelta,
         spread: timedelta,
+        batch: int = BATCH,
     ) -> None:
         self._db = db
         self._clock = clock
         self._syllabi = syllabi
         self._min_gap = min_gap
         self._spread = spread
+        #: At least what a provider takes at once, or its requests leave half full.
+        self._batch = batch
 
     def plan(self, counts: Counter[str]) -> int:
         """Turn due enrollments into owed deliveries; returns how many runs were looked at."""
         now = self._clock.now()
         with self._db.write("plan") as tx:
-            runs = claims.due_enrollments(tx, now, BATCH)
+            runs = claims.due_enrollments(tx, now, self._batch)
             if not runs:
                 return 0
             keys = ledger.lesson_keys(tx, runs)

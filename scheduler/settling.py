@@ -14,7 +14,12 @@ from datetime import datetime, timedelta
 
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
-from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
+from scheduler.domain.enrollment import (
+    DELIVERY_FAILED,
+    Enrollment,
+    EnrollmentEvent,
+    EnrollmentState,
+)
 from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Refused, Uncertain
 from scheduler.domain.syllabus import Syllabus
 from scheduler.finishing import finished, owed_at_finish
@@ -223,7 +228,7 @@ class Settler:
             return
         runs = people.enrollments(tx, enrollment_ids, lock=True)
         paused = [
-            replace(progress.apply(run, EnrollmentEvent.PAUSED, now), reason="delivery failed")
+            replace(progress.apply(run, EnrollmentEvent.PAUSED, now), reason=DELIVERY_FAILED)
             for run in runs.values()
             if progress.allowed(run.state, EnrollmentEvent.PAUSED)
         ]

@@ -70,6 +70,9 @@ class EnrollmentEvent(StrEnum):
     RESTARTED = "restarted"
 
 
+#: Why a run is paused after a lesson could not be delivered; sending it again ends the pause.
+DELIVERY_FAILED = "delivery failed"
+
 #: States in which at most one run per learner and course may be.
 OPEN_STATES = frozenset({EnrollmentState.PENDING, EnrollmentState.ACTIVE, EnrollmentState.PAUSED})
 

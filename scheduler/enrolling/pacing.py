@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime, time
 
 from scheduler import zones
-from scheduler.domain.delivery import DeliveryState, original_key
+from scheduler.domain.delivery import DeliveryKind, DeliveryState, original_key
 from scheduler.domain.enrollment import (
+    DELIVERY_FAILED,
     OPEN_STATES,
     Enrollment,
     EnrollmentEvent,
@@ -18,7 +19,7 @@ from scheduler.domain.syllabus import LessonRef
 from scheduler.enrolling.desk import FAR_FUTURE, Desk, new_lesson, new_letter, with_pace
 from scheduler.errors import NotAllowed
 from scheduler.finishing import finished, owed_at_finish
-from scheduler.rules import progress
+from scheduler.rules import due, progress
 from scheduler.store import Tx, ledger, people
 
 
@@ -174,6 +175,30 @@ class Pacing(Desk):
             ids = ledger.owe(tx, [new_letter(run, learner, f"@again-{again}:{key}", now)], now)
         self.wake()
         return ids[0]
+
+    def requeue(self, delivery_id: str) -> bool:
+        """Owe a dead or refused mail anew; False when there is nothing to requeue.
+
+        A run that was paused because of it goes on. A lesson keeps the pace: it waits for
+        the next slot when another has left today.
+        """
+        now = self._clock.now()
+        with self._db.write("requeue") as tx:
+            found = ledger.delivery(tx, delivery_id)
+            if found is None:
+                return False
+            run = self._locked(tx, found.enrollment_id)
+            if not ledger.requeue(tx, delivery_id, now):
+                return False
+            if run.state is EnrollmentState.PAUSED and run.reason == DELIVERY_FAILED:
+                run = progress.apply(run, EnrollmentEvent.RESUMED, now)
+            if found.kind is DeliveryKind.LESSON:
+                run = replace(run, next_due_at=None)
+                if not due.may_send(run.timezone, now=now, last_sent_at=run.last_sent_at):
+                    ledger.postpone_open(tx, run.id, not_before=self._next_slot(run, now))
+            people.save_enrollment(tx, run)
+        self.wake()
+        return True
 
     def restart(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """Begin a new round at the next slot; the old one and its history stay."""

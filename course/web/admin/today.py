@@ -140,13 +140,13 @@ def today(desk: AtDesk, did: str = "") -> Response:
 @router.post("/admin/deliveries/{delivery_id}/again")
 def again(desk: AtDesk, delivery_id: str) -> Response:
     """Owe a dead or refused mail anew."""
-    now = desk.school.clock.now()
-    with desk.school.db.write() as tx:
+    school = desk.school
+    with school.db.read() as tx:
         if ledger.delivery(tx, delivery_id) is None:
             raise HTTPException(404)
-        done = ledger.requeue(tx, delivery_id, now)
-        people.add_audit(tx, now, "admin", "requeue", delivery_id)
-    desk.school.enrolling.wake()
+    done = school.enrolling.requeue(delivery_id)
+    with school.db.write() as tx:
+        people.add_audit(tx, school.clock.now(), "admin", "requeue", delivery_id)
     return desk.pages.go(f"/admin/?did={'requeued' if done else 'not-now'}#failures")
 
 

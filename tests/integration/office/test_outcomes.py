@@ -50,9 +50,8 @@ def test_a_dead_lesson_can_be_requeued_and_the_course_goes_on(office):
     office.letterbox.answers["one"] = Deferred("452 mailbox full")
     office.pass_time(4 * DAY)
     office.letterbox.answers.clear()
-    with office.db.write() as tx:
-        assert ledger.requeue(tx, office.deliveries(run)["one"].id, office.clock.now())
-    office.enrolling.resume(run, agreed("resume"))
+    assert office.enrolling.requeue(office.deliveries(run)["one"].id)
+    assert not office.enrolling.requeue(office.deliveries(run)["one"].id)
     office.pass_time(3 * DAY)
     assert office.lessons() == ["one", "two", "three"]
 
