@@ -30,7 +30,7 @@ from scheduler.settling import Settler
 from scheduler.store import Database, claims, ledger, people
 from scheduler.store.claims import Mark, Release
 
-#: Rows claimed in one transaction.
+#: Rows planned or claimed in one transaction.
 BATCH = 500
 LEASE = timedelta(minutes=2)
 #: No hand-over starts with less lease than this left: a send must end inside its lease.

@@ -19,9 +19,6 @@ from scheduler.rules import due, pace, progress
 from scheduler.store import Database, claims, ledger, people
 from scheduler.store.ledger import NewDelivery
 
-#: Rows planned in one transaction.
-BATCH = 500
-
 
 class Planner:
     """Plans what is due now; any number may do so on one database."""
@@ -34,7 +31,7 @@ class Planner:
         *,
         min_gap: timedelta,
         spread: timedelta,
-        batch: int = BATCH,
+        batch: int,
     ) -> None:
         self._db = db
         self._clock = clock

@@ -50,17 +50,6 @@ CONFIRM, WELCOME, COMPLETED, LINKS = "@confirm", "@welcome", "@completed", "@lin
 #: Letters that may be owed more than once in a round.
 REPEATABLE = frozenset({CONFIRM, LINKS})
 
-#: States in which something is still owed.
-OPEN_DELIVERY_STATES = frozenset(
-    {
-        DeliveryState.DUE,
-        DeliveryState.CLAIMED,
-        DeliveryState.SENDING,
-        DeliveryState.WAITING,
-        DeliveryState.UNCERTAIN,
-    }
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
