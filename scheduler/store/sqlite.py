@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import sleep
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,9 @@ from scheduler.errors import DatabaseUnavailable
 
 #: `UPDATE ... FROM` and `RETURNING` came with this one.
 OLDEST = (3, 35, 0)
+
+#: Between two tries to set a new file's journal.
+_JOURNAL_PAUSE_SECONDS = 0.02
 
 #: What a transaction is for (execution option `intent`), and the settings it needs first.
 INTENTS = {
@@ -80,8 +84,8 @@ def open_engine(url: URL, busy_seconds: float) -> Engine:
         # The driver must not open transactions of its own: `begin` below does.
         connection.isolation_level = None
         cursor = connection.cursor()
+        _set_journal(cursor, journal, busy_seconds, module)
         for pragma in (
-            f"journal_mode={journal}",
             "synchronous=FULL",
             "foreign_keys=ON",
             "mmap_size=0",
@@ -180,6 +184,25 @@ class Turnstile:
                 self._waiting.popleft().release()
             else:
                 self._occupied = False
+
+
+def _set_journal(cursor: Any, mode: str, busy_seconds: float, module: ModuleType) -> None:
+    """Give the file its journal, waiting for whoever holds it.
+
+    A file keeps its mode, so this writes once in its life. Two programs that open a new file
+    at once both try, and SQLite answers the slower one "locked" without the busy timeout:
+    neither would give way to the other (https://sqlite.org/c3ref/busy_handler.html).
+    """
+    tries = max(1, round(busy_seconds / _JOURNAL_PAUSE_SECONDS))
+    for left in reversed(range(tries)):
+        try:
+            cursor.execute(f"PRAGMA journal_mode={mode}")
+            cursor.fetchall()
+            return
+        except module.OperationalError as error:
+            if not left or "locked" not in str(error):
+                raise
+        sleep(_JOURNAL_PAUSE_SECONDS)
 
 
 def _queue_pool() -> type[Any]:
