@@ -14,33 +14,35 @@ import socket
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, TypeGuard
+from typing import TypeGuard
+
+import structlog
 
 from scheduler.clock import Clock
-from scheduler.domain.delivery import Claimed, Delivery, DeliveryKind, DeliveryState
-from scheduler.domain.enrollment import EnrollmentState
-from scheduler.domain.message import Composer, Message, Unfit
-from scheduler.domain.provider import Deferred, Fault, Outcome, Provider, Refused, Uncertain
-from scheduler.domain.syllabus import Syllabus
+from scheduler.domain.delivery import Claimed, Delivery, DeliveryState
+from scheduler.domain.message import Composer, Message
+from scheduler.domain.provider import Deferred, Outcome, Provider, Refused, Uncertain
+from scheduler.domain.syllabus import Policy, Syllabus
+from scheduler.gate import Gate, PaceSettings
 from scheduler.planning import Planner
-from scheduler.rules import due, suppression
+from scheduler.preparing import Preparer
+from scheduler.recovering import EVIDENCE_WAIT, Recoverer
+from scheduler.rules import due, retry, suppression
 from scheduler.settling import Settler
-from scheduler.store import Database, claims, ledger, people
+from scheduler.store import Database, claims, people
 from scheduler.store.claims import Mark, Release
+
+__all__ = ["EVIDENCE_WAIT", "Counts", "DispatchSettings", "Dispatcher", "PaceSettings"]
+
+log = structlog.get_logger(__name__)
 
 #: Rows planned or claimed in one transaction.
 BATCH = 500
 LEASE = timedelta(minutes=2)
-#: No hand-over starts with less lease than this left: a send must end inside its lease.
-LEASE_RESERVE = timedelta(seconds=70)
-#: How long evidence (a webhook) may still settle an uncertain hand-over.
-EVIDENCE_WAIT = timedelta(minutes=30)
-#: A lesson that must wait for its author is looked at again after this.
-HOLD_FOR = timedelta(minutes=15)
-
-Policy = Literal["resend_once", "hold", "skip"]
+#: Less lease than this is left: the rest of a batch goes back rather than lapse.
+LEASE_RESERVE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class DispatchSettings:
     min_gap: timedelta = due.MIN_GAP
     #: After an outage the late lessons are spread over this.
     spread: timedelta = timedelta(minutes=30)
+    pace: PaceSettings = field(default_factory=PaceSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,17 @@ class Dispatcher:
         settings: DispatchSettings | None = None,
         owner: str | None = None,
         jitter: Callable[[], float] = random.random,
+        held: Callable[[], str] = lambda: "",
     ) -> None:
+        """`held` says why nothing may be sent until a person has looked; empty when all is well."""
         settings = settings or DispatchSettings()
+        self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._db = db
         self._clock = clock
-        self._syllabi = syllabi
-        self._composer = composer
         self._provider = provider
         self._salt = salt
-        self._uncertain = settings.uncertain
+        self._held = held
+        #: At least what a provider takes at once, or its requests leave half full.
         self._batch = max(BATCH, provider.window)
         self._planner = Planner(
             db,
@@ -115,7 +120,6 @@ class Dispatcher:
             syllabi,
             min_gap=settings.min_gap,
             spread=settings.spread,
-            batch=self._batch,
         )
         self._settler = Settler(
             db,
@@ -126,181 +130,133 @@ class Dispatcher:
             min_gap=settings.min_gap,
             jitter=jitter,
         )
-        self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._preparer = Preparer(
+            db,
+            clock,
+            syllabi,
+            composer,
+            self._settler,
+            owner=self.owner,
+            min_gap=settings.min_gap,
+        )
+        self._recoverer = Recoverer(db, clock, syllabi, self._settler, settings.uncertain)
+        self._gate = Gate(provider.name, settings.pace)
         #: Set from another thread to end a run after the window in hand.
         self.stopping = False
         #: Outcomes a failing database has not taken yet; a truth once known is never dropped.
         self._unsettled: list[tuple[list[tuple[str, Outcome]], Mapping[str, Delivery]]] = []
+        #: Claimed and not marked yet.
+        self._in_hand: list[Claimed] = []
         #: The provider's last words when it was away in this run; empty when it answered.
         self.away = ""
+        #: Why nothing was sent in this run, and what to do; empty when all is well.
+        self.held = ""
 
     def run_due(self, *, until_idle: bool = True) -> Counts:
         """Send everything due and return the counts; raises `DatabaseUnavailable`.
 
-        Stops early, leaving the rest due, when the provider is away or when told to stop.
+        Stops early, leaving the rest due, when the provider is away or when told to stop. Does
+        nothing at all while a person has to look first: asked anew each time, so that agreeing
+        needs no restart.
         """
         counts: Counter[str] = Counter()
         self.away = ""
+        if self._is_held():
+            return Counts(counts)
         self._settle(counts)
-        self._sweep(counts)
-        self._resolve(counts)
+        # What a failing database interrupted is ours still: nobody went silent over it.
+        self._put_back(self._in_hand)
+        self._recoverer.sweep(counts)
+        self._recoverer.resolve(counts)
+        self._planner.look()
         while not self.stopping:
-            planned = self._planner.plan(counts)
-            claimed = self._deliver_batch(counts)
-            if self.away or not until_idle or not (planned or claimed):
+            planned = self._plan(counts)
+            moved = planned + self._deliver_batch(counts)
+            if not moved and not self.away:
+                moved = self._deliver_batch(counts, suspect=True)
+            if self.away or not moved or not until_idle:
                 break
         return Counts(counts)
 
-    def _deliver_batch(self, counts: Counter[str]) -> int:
-        """Claim a batch and hand it over, window by window; returns how many were claimed."""
+    def _is_held(self) -> bool:
+        """Is there a reason to send nothing? Said once, not at every look."""
+        reason = self._held()
+        if reason and reason != self.held:
+            log.warning("nothing_is_sent", reason=reason)
+        self.held = reason
+        return bool(reason)
+
+    def _plan(self, counts: Counter[str]) -> int:
+        """Plan a batch; nothing while the provider rests, so that lateness shows when it ends."""
+        now = self._clock.now()
+        with self._db.read() as tx:
+            allowed, resting = self._gate.outlook(tx, now)
+        if allowed == 0:
+            until = f"{resting.open_until:%H:%M:%S} UTC" if resting.open_until else "later"
+            self.away = f"{resting.said or 'no details'} (left alone until {until})"
+            return 0
+        return self._planner.plan(counts, self._batch if allowed is None else allowed)
+
+    def _deliver_batch(self, counts: Counter[str], *, suspect: bool = False) -> int:
+        """Claim a batch and hand it over, window by window; returns how many were claimed.
+
+        A suspect, over which a worker has gone silent before, is claimed alone.
+        """
+        if self.away:
+            return 0
         now = self._clock.now()
         lease_until = now + LEASE
         with self._db.write("claim") as tx:
+            admission = self._gate.admit(tx, 1 if suspect else self._batch, now)
+            if not admission.limit:
+                return 0
             batch = claims.claim(
                 tx,
                 now=now,
                 owner=self.owner,
                 lease_until=lease_until,
                 provider=self._provider.name,
-                limit=self._batch,
+                limit=admission.limit,
+                suspect=suspect,
             )
-        if not batch:
-            return 0
-        gone = [claimed for claimed in batch if self._is_gone(claimed)]
-        if gone:
-            self._withdraw(gone, counts)
-        messages = self._compose([c for c in batch if c not in gone], counts)
+            admitted = self._gate.claimed(tx, admission, batch, self.owner, now)
         by_id = {claimed.delivery.id: claimed.delivery for claimed in batch}
-        for start in range(0, len(messages), self._provider.window):
-            window = messages[start : start + self._provider.window]
+        self._in_hand = self._preparer.sift(admitted, counts)
+        while self._in_hand:
             if self.stopping or self.away or self._clock.now() > lease_until - LEASE_RESERVE:
-                self._put_back(messages[start:], by_id)
+                self._put_back(self._in_hand)
                 break
-            self._send_window(window, by_id, counts)
+            window = self._in_hand[: self._provider.window]
+            messages = self._preparer.compose(window, counts)
+            marked = self._mark(messages, by_id, counts)
+            del self._in_hand[: len(window)]
+            self._send(marked, by_id, counts)
         return len(batch)
 
-    def _is_gone(self, claimed: Claimed) -> bool:
-        """Was this lesson removed from its course, or renamed, after it became due?"""
-        if claimed.delivery.kind is not DeliveryKind.LESSON:
-            return False
-        syllabus = self._syllabi(claimed.enrollment.course)
-        if syllabus is None:  # the course itself cannot be read: its lessons wait for it
-            return False
-        return all(ref.key != claimed.delivery.key for ref in syllabus.lessons)
-
-    def _withdraw(self, gone: Sequence[Claimed], counts: Counter[str]) -> None:
-        """Cancel lessons that are no more, and let the plan pick the next ones at once."""
+    def _put_back(self, unsent: Sequence[Claimed]) -> None:
+        """Give claims back, as if they had never been claimed."""
+        if not unsent:
+            return
         now = self._clock.now()
         releases = [
             Release(
                 delivery_id=claimed.delivery.id,
                 attempt=claimed.delivery.attempt,
-                state=DeliveryState.CANCELLED,
-                not_before=now,
-                verdict="the lesson was removed from the course, or renamed",
-                burn_attempt=False,
-            )
-            for claimed in gone
-        ]
-        with self._db.write("withdraw") as tx:
-            # Runs before deliveries, as everywhere: two orders would be a deadlock.
-            runs = people.enrollments(tx, [c.enrollment.id for c in gone], lock=True)
-            claims.release(tx, owner=self.owner, releases=releases, now=now)
-            people.save_enrollments(
-                tx,
-                [
-                    replace(run, next_due_at=now)
-                    for run in runs.values()
-                    if run.state is EnrollmentState.ACTIVE
-                ],
-            )
-        counts["cancelled"] += len(gone)
-
-    def _compose(self, batch: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
-        answers = self._composer.compose(batch)
-        messages = [answer for answer in answers if isinstance(answer, Message)]
-        unfit = [
-            (claimed, answer)
-            for claimed, answer in zip(batch, answers, strict=True)
-            if isinstance(answer, Unfit)
-        ]
-        if unfit:
-            self._set_aside(unfit, counts)
-        self._keep_versions(batch, messages)
-        return messages
-
-    def _set_aside(self, unfit: Sequence[tuple[Claimed, Unfit]], counts: Counter[str]) -> None:
-        """What cannot be composed waits for its author, or is given up and its run paused."""
-        now = self._clock.now()
-        releases = []
-        dead: list[Claimed] = []
-        for claimed, answer in unfit:
-            wait = answer.hold or answer.poison
-            counts["held" if wait else "dead"] += 1
-            if not wait and claimed.delivery.kind is DeliveryKind.LESSON:
-                dead.append(claimed)
-            releases.append(
-                Release(
-                    delivery_id=claimed.delivery.id,
-                    attempt=claimed.delivery.attempt,
-                    state=DeliveryState.WAITING if wait else DeliveryState.DEAD,
-                    not_before=now + HOLD_FOR,
-                    verdict=answer.reason,
-                    burn_attempt=not wait,
-                )
-            )
-        with self._db.write("set aside") as tx:
-            self._settler.pause_runs(tx, [c.enrollment.id for c in dead], now)
-            claims.release(tx, owner=self.owner, releases=releases, now=now)
-
-    def _keep_versions(self, batch: Sequence[Claimed], messages: Sequence[Message]) -> None:
-        """Store each content version before its first message leaves, for "read online"."""
-        of_delivery = {c.delivery.id: c for c in batch}
-        versions = {m.version: of_delivery[m.delivery_id] for m in messages}
-        if not versions:
-            return
-        with self._db.read() as tx:
-            unknown = versions.keys() - ledger.known_versions(tx, list(versions))
-        if not unknown:
-            return
-        now = self._clock.now()
-        with self._db.write("keep versions") as tx:
-            for version in unknown:
-                claimed = versions[version]
-                ledger.keep_version(
-                    tx,
-                    version=version,
-                    course=claimed.enrollment.course,
-                    key=claimed.delivery.key,
-                    document=self._composer.document(version),
-                    now=now,
-                )
-
-    def _put_back(self, messages: Sequence[Message], by_id: Mapping[str, Delivery]) -> None:
-        """Give unsent claims back, as if they had never been claimed."""
-        now = self._clock.now()
-        releases = [
-            Release(
-                delivery_id=message.delivery_id,
-                attempt=by_id[message.delivery_id].attempt,
                 state=DeliveryState.DUE,
-                not_before=by_id[message.delivery_id].not_before,
+                not_before=claimed.delivery.not_before,
                 verdict="",
                 burn_attempt=False,
             )
-            for message in messages
+            for claimed in unsent
         ]
-        if releases:
-            with self._db.write("put back") as tx:
-                claims.release(tx, owner=self.owner, releases=releases, now=now)
+        with self._db.write("put back") as tx:
+            claims.release(tx, owner=self.owner, releases=releases, now=now)
+        self._in_hand = []
 
-    def _send_window(
-        self,
-        window: Sequence[Message],
-        by_id: Mapping[str, Delivery],
-        counts: Counter[str],
-    ) -> None:
-        """Mark, send and settle one window; notes when the provider is away."""
+    def _mark(
+        self, messages: Sequence[Message], by_id: Mapping[str, Delivery], counts: Counter[str]
+    ) -> list[Message]:
+        """Note that these are about to be handed over; only what is returned may be."""
         now = self._clock.now()
         marks = [
             Mark(
@@ -312,17 +268,38 @@ class Dispatcher:
                     self._salt, people.address_key(by_id[m.delivery_id].to_addr)
                 ),
             )
-            for m in window
+            for m in messages
         ]
         with self._db.write("mark") as tx:
-            marked = claims.mark(tx, now=now, owner=self.owner, marks=marks)
+            marked = claims.mark(
+                tx, now=now, owner=self.owner, lease_until=now + LEASE, marks=marks
+            )
         counts["cancelled"] += len(marked.dropped)
-        ready = [m for m in window if m.delivery_id in marked.marked]
-        outcomes = list(self._outcomes(ready))
+        return [m for m in messages if m.delivery_id in marked.marked]
+
+    def _send(
+        self, marked: Sequence[Message], by_id: Mapping[str, Delivery], counts: Counter[str]
+    ) -> None:
+        """Hand a marked window over and settle it; notes when the provider is away."""
+        outcomes = list(self._outcomes(marked))
         self._unsettled.append((outcomes, by_id))
         self._settle(counts)
+        self._note_provider(outcomes)
+
+    def _note_provider(self, outcomes: Sequence[tuple[str, Outcome]]) -> None:
+        """Leave a provider alone that fails whoever the learner is; all workers hear of it."""
         said = [outcome.detail for _, outcome in outcomes if _is_away(outcome)]
-        if said and len(said) == len(outcomes):
+        if not self._gate.is_news(len(said)):
+            return
+        with self._db.write("breaker") as tx:
+            rests = self._gate.report(
+                tx,
+                tried=len(outcomes),
+                failed=len(said),
+                said=said[-1] if said else "",
+                now=self._clock.now(),
+            )
+        if rests and said:
             self.away = said[-1] or "no details"
 
     def _settle(self, counts: Counter[str]) -> None:
@@ -345,41 +322,7 @@ class Dispatcher:
         for delivery_id in missing:
             yield delivery_id, Uncertain(reason)
 
-    def _sweep(self, counts: Counter[str]) -> None:
-        """Free claims whose worker died; call hand-overs it had begun uncertain."""
-        now = self._clock.now()
-        with self._db.write("sweep") as tx:
-            swept = claims.sweep(tx, now)
-            self._settler.advance(tx, swept.uncertain, now)
-        counts["freed"] += swept.freed
-        counts["uncertain"] += len(swept.uncertain)
-
-    def _resolve(self, counts: Counter[str]) -> None:
-        """Settle by policy what no evidence has settled in half an hour."""
-        now = self._clock.now()
-        policy = self._uncertain
-        if policy == "hold":
-            return
-        with self._db.write("resolve") as tx:
-            for delivery in claims.uncertain_since(tx, now - EVIDENCE_WAIT, BATCH):
-                once_more = policy == "resend_once" and not delivery.extra_copy
-                to = DeliveryState.DUE if once_more else DeliveryState.SKIPPED
-                verdict = "no answer came: " + (
-                    "one more copy, under the same Message-ID" if once_more else "left as it is"
-                )
-                if claims.resolve(
-                    tx,
-                    delivery.id,
-                    to=to,
-                    not_before=self._settler.when_again(tx, delivery, now) if once_more else now,
-                    extra_copy=once_more,
-                    verdict=verdict,
-                    now=now,
-                ):
-                    counts["resolved"] += 1
-
 
 def _is_away(outcome: Outcome) -> TypeGuard[Deferred | Refused]:
     """Is the provider itself, not this message, what failed?"""
-    faults = (Fault.TRANSPORT, Fault.CONFIG)
-    return isinstance(outcome, Deferred | Refused) and outcome.fault in faults
+    return isinstance(outcome, Deferred | Refused) and retry.is_ours(outcome.fault)

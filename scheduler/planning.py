@@ -31,27 +31,30 @@ class Planner:
         *,
         min_gap: timedelta,
         spread: timedelta,
-        batch: int,
     ) -> None:
         self._db = db
         self._clock = clock
         self._syllabi = syllabi
         self._min_gap = min_gap
         self._spread = spread
-        #: At least what a provider takes at once, or its requests leave half full.
-        self._batch = batch
+        self._late_count = 0
 
-    def plan(self, counts: Counter[str]) -> int:
+    def look(self) -> None:
+        """Begin a pass: see whether the school as a whole is late."""
+        with self._db.read() as tx:
+            before = self._clock.now() - due.LATE_AFTER
+            self._late_count = claims.late_runs(tx, before, pace.BURST + 1)
+
+    def plan(self, counts: Counter[str], most: int) -> int:
         """Turn due enrollments into owed deliveries; returns how many runs were looked at."""
         now = self._clock.now()
         with self._db.write("plan") as tx:
-            runs = claims.due_enrollments(tx, now, self._batch)
+            runs = claims.due_enrollments(tx, now, most)
             if not runs:
                 return 0
             keys = ledger.lesson_keys(tx, runs)
             owed_already = ledger.open_lessons(tx, [run.id for run in runs])
             addresses = people.addresses(tx, [run.learner_id for run in runs])
-            late = sum(1 for run in runs if _late_by(run, now) > due.LATE_AFTER)
             owed: list[NewDelivery] = []
             changed: list[Enrollment] = []
             for run in runs:
@@ -59,7 +62,7 @@ class Planner:
                     # One lesson open at a time: settling it brings the next slot.
                     changed.append(replace(run, next_due_at=None))
                     continue
-                run, rows = self._plan_one(run, keys, addresses[run.learner_id], late, now)
+                run, rows = self._plan_one(run, keys, addresses[run.learner_id], now)
                 changed.append(run)
                 owed.extend(rows)
             ledger.owe(tx, owed, now)
@@ -72,7 +75,6 @@ class Planner:
         run: Enrollment,
         keys: Mapping[int, set[str]],
         address: str,
-        late_count: int,
         now: datetime,
     ) -> tuple[Enrollment, list[NewDelivery]]:
         syllabus = self._syllabi(run.course)
@@ -94,7 +96,7 @@ class Planner:
         delay = pace.catch_up_delay(
             run.id,
             late_by=_late_by(run, now),
-            late_count=late_count,
+            late_count=self._late_count,
             spread=self._spread,
         )
         lesson = NewDelivery(

@@ -74,6 +74,7 @@ class Settler:
 
     def _settlement(self, delivery: Delivery, outcome: Outcome, now: datetime) -> Settlement:
         state, verdict, ref, not_before = DeliveryState.ACCEPTED, "", "", None
+        put_off = False
         if isinstance(outcome, Accepted):
             verdict, ref = outcome.detail, outcome.ref
         elif isinstance(outcome, Uncertain):
@@ -83,10 +84,12 @@ class Settler:
         else:
             # Our own misconfiguration is not the learner's fault: it waits until it is mended.
             deferred = outcome if isinstance(outcome, Deferred) else _as_deferred(outcome)
+            put_off = not retry.is_ours(deferred.fault)
             decision = retry.after_deferral(
                 deferred,
                 attempt=delivery.attempt,
-                first_due_at=delivery.first_due_at or delivery.created_at,
+                failures=delivery.failures + put_off,
+                failing_since=delivery.failing_since or now,
                 now=now,
                 jitter=self._jitter(),
             )
@@ -104,6 +107,7 @@ class Settler:
             provider=self._provider,
             provider_ref=ref,
             not_before=not_before,
+            put_off=put_off,
         )
 
     def advance(self, tx: Tx, settled: Sequence[Delivery], now: datetime) -> None:
@@ -162,7 +166,8 @@ class Settler:
     def when_again(self, tx: Tx, delivery: Delivery, now: datetime) -> datetime:
         """When the one extra copy of an uncertain hand-over may leave (UTC).
 
-        At once on the day of the first copy; later it takes the place of that day's lesson.
+        At once on the day of the first copy, unless it is night; later it takes the place of
+        that day's lesson.
         """
         run = people.enrollment(tx, delivery.enrollment_id, lock=True)
         if run is None or delivery.kind is not DeliveryKind.LESSON:
@@ -171,7 +176,9 @@ class Settler:
             people.save_enrollment(tx, replace(run, next_due_at=None))
         tz = zone(run.timezone)
         first_at = delivery.sending_at or now
-        if first_at.astimezone(tz).date() == now.astimezone(tz).date():
+        slot = delivery.first_due_at or first_at
+        same_day = first_at.astimezone(tz).date() == now.astimezone(tz).date()
+        if same_day and not due.is_night(run.timezone, now, slot):
             return now
         return due.next_slot(
             run.cadence,

@@ -68,7 +68,7 @@ class Delivery:
     attempt: int
     not_before: datetime
     created_at: datetime
-    #: When it was first owed; a retry keeps it, a requeue by staff begins anew.
+    #: The instant it was owed for; a retry keeps it, a requeue by staff begins anew.
     first_due_at: datetime | None = None
     #: True once the one extra copy after an uncertain hand-over was spent.
     extra_copy: bool = False
@@ -84,6 +84,12 @@ class Delivery:
     verdict: str = ""
     sending_at: datetime | None = None
     settled_at: datetime | None = None
+    #: Attempts that the other side put off; giving up counts these, not an outage of ours.
+    failures: int = 0
+    #: When the other side first put it off.
+    failing_since: datetime | None = None
+    #: Workers that went silent while they prepared it.
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)

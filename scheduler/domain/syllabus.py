@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
+from typing import Literal
+
+#: What becomes of a hand-over whose outcome nobody knows, once evidence has had its time:
+#: one more copy under the same Message-ID, nothing at all, or on to the next lesson.
+Policy = Literal["resend_once", "hold", "skip"]
 
 
 class Readiness(StrEnum):
@@ -68,3 +73,5 @@ class Syllabus:
     has_welcome: bool = True
     has_completed: bool = True
     follow_ups: tuple[FollowUp, ...] = ()
+    #: None: as the installation has it.
+    uncertain: Policy | None = None

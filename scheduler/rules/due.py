@@ -116,6 +116,21 @@ def may_send(
     )
 
 
+def awake(
+    cadence: Cadence,
+    timezone: str,
+    at: datetime,
+    *,
+    slot: datetime,
+    last_sent_at: datetime | None = None,
+    min_gap: timedelta = MIN_GAP,
+) -> datetime:
+    """`at` itself, or the next slot when a lesson owed for `slot` would wake its reader then."""
+    if not is_night(timezone, at, slot):
+        return at
+    return next_slot(cadence, timezone, after=at, last_sent_at=last_sent_at, min_gap=min_gap)
+
+
 def is_night(timezone: str, now: datetime, slot: datetime) -> bool:
     """True when a lesson missed at `slot` should wait for the next one, not wake its reader."""
     if now - slot <= LATE_AFTER:

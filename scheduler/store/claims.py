@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
+    literal_column,
     select,
     update,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Swept",
     "claim",
     "due_enrollments",
+    "late_runs",
     "mark",
     "release",
     "resolve",
@@ -63,18 +65,33 @@ def due_enrollments(tx: Tx, now: datetime, limit: int) -> list[Enrollment]:
 
 
 def claim(
-    tx: Tx, *, now: datetime, owner: str, lease_until: datetime, provider: str, limit: int
+    tx: Tx,
+    *,
+    now: datetime,
+    owner: str,
+    lease_until: datetime,
+    provider: str,
+    limit: int,
+    suspect: bool = False,
 ) -> list[Claimed]:
     """Take up to `limit` deliveries whose time has come, oldest first, attempt counted.
 
-    No two workers get the same one. The message's date is fixed at the first claim.
+    No two workers get the same one. The message's date is fixed at the first claim. With
+    `suspect` only those are taken over which a worker has gone silent before, without it only
+    the others: whatever kills its worker must not take a whole batch along again.
     """
     terms = {"now": now, "owner": owner, "until": lease_until, "by": provider}
-    rows = tx.execute(_claimable(), terms | {"most": limit}).all()
+    rows = tx.execute(_claimable(suspect), terms | {"most": limit}).all()
     if rows:
         packed = batch.pack(tx.dialect.name, ("id",), ((row[0],) for row in rows))
         tx.execute(_claim(tx.dialect.name), packed | terms)
     return [to_claimed(row) for row in rows]
+
+
+def late_runs(tx: Tx, before: datetime, most: int) -> int:
+    """How many runs wait for a lesson that fell before this instant; counts up to `most`."""
+    waiting = select(_e.id).where(tables.RUN_IS_PLANNED, _e.next_due_at < before).limit(most)
+    return int(tx.execute(select(func.count()).select_from(waiting.subquery())).scalar_one())
 
 
 @cache
@@ -100,11 +117,14 @@ _CLAIM: dict[ColumnElement[Any], ColumnElement[Any]] = {
 
 
 @cache
-def _claimable() -> Select[Any]:
+def _claimable(suspect: bool) -> Select[Any]:
+    chosen = tables.SUSPECT if suspect else tables.CLAIMABLE & (_d.deaths == literal_column("0"))
+    # The one that has cost fewest workers first: it is probably innocent.
+    order = (_d.deaths, _d.not_before) if suspect else (_d.not_before,)
     return (
         with_people([_CLAIM.get(column, column) for column in CLAIMED])
-        .where(tables.CLAIMABLE, _d.not_before <= bindparam("now", type_=UtcTime()), ~MUST_WAIT)
-        .order_by(_d.not_before)
+        .where(chosen, _d.not_before <= bindparam("now", type_=UtcTime()), ~MUST_WAIT)
+        .order_by(*order)
         .limit(bindparam("most", type_=Integer()))
         .with_for_update(skip_locked=True, of=deliveries)
     )

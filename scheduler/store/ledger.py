@@ -73,6 +73,9 @@ _OWED: batch.Shape = {
 _FRESH: dict[str, Any] = {
     "state": str(DeliveryState.DUE),
     "attempt": 0,
+    "failures": 0,
+    "failing_since": null(),
+    "deaths": 0,
     "dated_at": null(),
     "lesson_version": "",
     "message_id": "",
@@ -224,7 +227,7 @@ def postpone_open(
             state_in(_d.state, "due", "waiting"),
         )
         # A break is not a delay of delivery: the days for trying begin when it may go again.
-        .values(not_before=not_before, first_due_at=not_before)
+        .values(not_before=not_before, first_due_at=not_before, failures=0, failing_since=null())
     )
     return tx.execute(statement).rowcount
 

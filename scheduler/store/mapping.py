@@ -35,6 +35,7 @@ DELIVERY = (
     *(_d.not_before, _d.created_at, _d.first_due_at, _d.extra_copy, _d.dated_at),
     *(_d.lesson_version, _d.message_id, _d.lease_owner, _d.lease_until),
     *(_d.provider, _d.provider_ref, _d.verdict, _d.sending_at, _d.settled_at),
+    *(_d.failures, _d.failing_since, _d.deaths),
 )
 #: Columns in the order `to_claimed` takes them.
 CLAIMED = (*DELIVERY, *ENROLLMENT, *LEARNER)

@@ -51,6 +51,7 @@ _RELEASED: batch.Shape = {
     "not_before": UtcTime(),
     "verdict": String(),
     "given_back": Integer(),
+    "new_slot": Integer(),
 }
 
 
@@ -87,10 +88,16 @@ class Release:
     verdict: str = ""
     #: False: this attempt does not count.
     burn_attempt: bool = True
+    #: `not_before` is a new slot: what it was owed for before no longer matters.
+    new_slot: bool = False
 
 
-def mark(tx: Tx, *, now: datetime, owner: str, marks: Sequence[Mark]) -> Marked:
+def mark(
+    tx: Tx, *, now: datetime, owner: str, lease_until: datetime, marks: Sequence[Mark]
+) -> Marked:
     """Record that these are about to be handed over; only what is `marked` may be.
+
+    The lease begins anew: preparing may have used up most of the old one.
 
     Dropped rows that were ours become cancelled (stopped, suppressed, round over) or due
     again (paused); rows that are no longer ours are left alone.
@@ -103,7 +110,9 @@ def mark(tx: Tx, *, now: datetime, owner: str, marks: Sequence[Mark]) -> Marked:
         ((m.delivery_id, m.attempt, m.version, m.message_id, m.address_hash) for m in marks),
     )
     marked = set(
-        tx.execute(_mark(tx.dialect.name), packed | {"now": now, "owner": owner}).scalars()
+        tx.execute(
+            _mark(tx.dialect.name), packed | {"now": now, "owner": owner, "until": lease_until}
+        ).scalars()
     )
     append(
         tx,
@@ -127,7 +136,7 @@ def release(tx: Tx, *, owner: str, releases: Sequence[Release], now: datetime) -
         (
             (
                 *(r.delivery_id, r.attempt, str(r.state), r.not_before),
-                *(batch.line(r.verdict), 0 if r.burn_attempt else 1),
+                *(batch.line(r.verdict), 0 if r.burn_attempt else 1, int(r.new_slot)),
             )
             for r in releases
         ),
@@ -210,6 +219,9 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
         .values(
             state=str(DeliveryState.SENDING),
             sending_at=now,
+            lease_until=bindparam("until", type_=UtcTime()),
+            # Whatever silenced workers before, it was not preparing this one.
+            deaths=0,
             lesson_version=b.c.version,
             message_id=b.c.message_id,
             settled_at=null(),
@@ -250,6 +262,7 @@ def _release(dialect: str) -> ReturningUpdate[Any]:
         .values(
             state=b.c.state,
             not_before=func.coalesce(b.c.not_before, _d.not_before),
+            first_due_at=case((b.c.new_slot == 1, b.c.not_before), else_=_d.first_due_at),
             verdict=b.c.verdict,
             attempt=_d.attempt - b.c.given_back,
             lease_until=null(),

@@ -1,48 +1,80 @@
-"""How fast and whether a provider may send, shared by all workers of one database."""
+"""How fast and whether a provider may send, shared by all workers of one database.
+
+Keeps what `scheduler.rules.pace` decides; refuses to decide itself.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import select
 
-from scheduler.store import upsert
+from scheduler.rules.pace import Breaker, BreakerState, Bucket
+from scheduler.store import batch, upsert
 from scheduler.store.database import Tx
-from scheduler.store.tables import provider_states
+from scheduler.store.tables import buckets, provider_states
 
-_p = provider_states.c
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderState:
-    """A provider's bucket and breaker; `_at` and `_until` are aware UTC."""
-
-    provider: str
-    #: Messages that may leave at once, as of `updated_at`.
-    tokens: float
-    updated_at: datetime
-    #: `closed` (sending), `open` (resting) or `half` (trying one).
-    breaker: str = "closed"
-    open_until: datetime | None = None
-    #: Recent share of hand-overs that failed for the provider's own reasons, 0 to 1.
-    failure_share: float = 0.0
+_p, _b = provider_states.c, buckets.c
 
 
-def provider_state(tx: Tx, provider: str, *, lock: bool = False) -> ProviderState | None:
+def breaker(tx: Tx, provider: str, *, lock: bool = False) -> Breaker:
     """What is known of this provider; with `lock`, other workers wait for this transaction."""
-    query = select(
-        *(_p.provider, _p.tokens, _p.updated_at, _p.breaker, _p.open_until, _p.failure_share)
-    ).where(_p.provider == provider)
+    query = select(_p.breaker, _p.open_until, _p.openings, _p.failure_share, _p.said).where(
+        _p.provider == provider
+    )
     if lock:
         query = query.with_for_update()
     row = tx.execute(query).one_or_none()
-    return None if row is None else ProviderState(*row)
+    if row is None:
+        return Breaker()
+    state, *rest = row
+    return Breaker(BreakerState(state), *rest)
 
 
-def save_provider_state(tx: Tx, state: ProviderState) -> None:
+def save_breaker(tx: Tx, provider: str, known: Breaker) -> None:
     """Set or replace what is known of this provider."""
-    values = asdict(state)
-    statement = upsert.insert(tx.dialect.name, provider_states).values(values)
-    values.pop("provider")
+    values = {
+        "breaker": str(known.state),
+        "open_until": known.open_until,
+        "openings": known.openings,
+        "failure_share": known.failure_share,
+        "said": batch.line(known.said),
+    }
+    statement = upsert.insert(tx.dialect.name, provider_states).values(
+        values | {"provider": provider}
+    )
     tx.execute(statement.on_conflict_do_update(index_elements=["provider"], set_=values))
+
+
+def buckets_of(tx: Tx, names: Iterable[str]) -> dict[str, Bucket]:
+    """These buckets as far as they exist, locked in the order of their names."""
+    query = (
+        select(_b.name, _b.tokens, _b.updated_at)
+        .where(_b.name.in_(sorted(names)))
+        .order_by(_b.name)
+        .with_for_update()
+    )
+    return {name: Bucket(tokens, at) for name, tokens, at in tx.execute(query)}
+
+
+def save_buckets(tx: Tx, filled: Mapping[str, Bucket]) -> None:
+    """Set or replace these buckets."""
+    if not filled:
+        return
+    statement = upsert.insert(tx.dialect.name, buckets)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"tokens": statement.excluded.tokens, "updated_at": statement.excluded.updated_at},
+        ),
+        [
+            {"name": name, "tokens": bucket.tokens, "updated_at": bucket.updated_at}
+            for name, bucket in sorted(filled.items())
+        ],
+    )
+
+
+def forget_full_buckets(tx: Tx, before: datetime) -> int:
+    """Drop buckets nobody drew from since then; a missing bucket is a full one."""
+    return tx.execute(buckets.delete().where(_b.updated_at < before)).rowcount

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, String, func, null, update
+from sqlalchemy import Integer, String, case, func, null, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from scheduler.domain.delivery import Delivery, DeliveryState
@@ -33,6 +33,7 @@ _SETTLED: batch.Shape = {
     "provider": String(),
     "provider_ref": String(),
     "not_before": UtcTime(),
+    "put_off": Integer(),
 }
 
 
@@ -48,6 +49,8 @@ class Settlement:
     provider: str = ""
     provider_ref: str = ""
     not_before: datetime | None = None
+    #: The other side put it off: this attempt counts towards giving up.
+    put_off: bool = False
 
 
 def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[Delivery]:
@@ -67,7 +70,7 @@ def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[Delivery]:
             (
                 (
                     *(s.delivery_id, s.attempt, str(s.state), s.at, batch.line(s.verdict)),
-                    *(s.provider, batch.line(s.provider_ref, 255), s.not_before),
+                    *(s.provider, batch.line(s.provider_ref, 255), s.not_before, int(s.put_off)),
                 )
                 for s in waiting.values()
             ),
@@ -99,6 +102,11 @@ def _settle(dialect: str, source: DeliveryState) -> ReturningUpdate[Any]:
             provider=func.coalesce(func.nullif(b.c.provider, ""), _d.provider),
             provider_ref=func.coalesce(func.nullif(b.c.provider_ref, ""), _d.provider_ref),
             not_before=func.coalesce(b.c.not_before, _d.not_before),
+            failures=_d.failures + b.c.put_off,
+            failing_since=case(
+                (b.c.put_off == 1, func.coalesce(_d.failing_since, b.c.at)),
+                else_=_d.failing_since,
+            ),
             lease_until=null(),
             resolved_at=null(),
         )

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, null, select, update
+from sqlalchemy import Update, bindparam, case, null, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from scheduler.domain.delivery import Delivery, DeliveryState
@@ -23,6 +23,11 @@ from scheduler.store.tables import deliveries, state_in
 
 _d = deliveries.c
 
+#: So many workers may go silent over one delivery before it is given up.
+MOST_DEATHS = 3
+LAPSED = "the worker's lease ran out"
+GIVEN_UP = f"given up: {MOST_DEATHS} workers went silent while they prepared it"
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -30,6 +35,8 @@ class Swept:
 
     #: Claims freed; nothing had been handed over.
     freed: int
+    #: Claims given up: worker after worker went silent over them.
+    dead: list[Delivery]
     #: Hand-overs begun and never reported.
     uncertain: list[Delivery]
 
@@ -39,22 +46,12 @@ def sweep(tx: Tx, now: datetime) -> Swept:
 
     Claims become due again; begun hand-overs become uncertain, never due.
     """
-    freed = tx.execute(_sweep(DeliveryState.CLAIMED, DeliveryState.DUE), {"now": now}).all()
-    silent = tx.execute(_sweep(DeliveryState.SENDING, DeliveryState.UNCERTAIN), {"now": now}).all()
-    uncertain = [to_delivery(row) for row in silent]
-    lapsed = "the worker's lease ran out"
-    append(
-        tx,
-        (
-            (d.id, now, before, d.state, d.lease_owner, lapsed)
-            for before, swept in (
-                (DeliveryState.CLAIMED, [to_delivery(row) for row in freed]),
-                (DeliveryState.SENDING, uncertain),
-            )
-            for d in swept
-        ),
-    )
-    return Swept(len(freed), uncertain)
+    silent = [to_delivery(row) for row in tx.execute(_free(), {"now": now}).all()]
+    begun = [to_delivery(row) for row in tx.execute(_doubt(), {"now": now}).all()]
+    for before, swept in ((DeliveryState.CLAIMED, silent), (DeliveryState.SENDING, begun)):
+        append(tx, ((d.id, now, before, d.state, d.lease_owner, LAPSED) for d in swept))
+    dead = [d for d in silent if d.state is DeliveryState.DEAD]
+    return Swept(len(silent) - len(dead), dead, begun)
 
 
 def uncertain_since(tx: Tx, before: datetime, limit: int) -> list[Delivery]:
@@ -93,7 +90,7 @@ def resolve(
     if to is not DeliveryState.UNCERTAIN:
         values["settled_at"] = now
     if not_before is not None:
-        values["not_before"] = not_before
+        values |= {"not_before": not_before, "first_due_at": not_before}
     if extra_copy:
         conditions.append(_d.extra_copy.is_(False))
         values["extra_copy"] = True
@@ -104,14 +101,39 @@ def resolve(
 
 
 @cache
-def _sweep(source: DeliveryState, to: DeliveryState) -> ReturningUpdate[Any]:
-    now = bindparam("now", type_=UtcTime())
-    values: dict[str, Any] = {"state": str(to), "lease_until": null()}
-    if to is DeliveryState.UNCERTAIN:
-        values |= {"settled_at": now, "verdict": "no answer: the worker's lease ran out"}
+def _free() -> ReturningUpdate[Any]:
+    once_more = _d.deaths + 1
+    is_over = once_more >= MOST_DEATHS
     return (
-        update(deliveries)
-        .where(tables.IN_HAND, state_in(_d.state, str(source)), _d.lease_until <= now)
-        .values(values)
+        _lapsed(DeliveryState.CLAIMED)
+        .values(
+            state=case((is_over, str(DeliveryState.DEAD)), else_=str(DeliveryState.DUE)),
+            deaths=once_more,
+            settled_at=case((is_over, bindparam("now", type_=UtcTime())), else_=_d.settled_at),
+            verdict=case((is_over, GIVEN_UP), else_=_d.verdict),
+            lease_until=null(),
+        )
         .returning(*DELIVERY)
+    )
+
+
+@cache
+def _doubt() -> ReturningUpdate[Any]:
+    return (
+        _lapsed(DeliveryState.SENDING)
+        .values(
+            state=str(DeliveryState.UNCERTAIN),
+            settled_at=bindparam("now", type_=UtcTime()),
+            verdict=f"no answer: {LAPSED}",
+            lease_until=null(),
+        )
+        .returning(*DELIVERY)
+    )
+
+
+def _lapsed(state: DeliveryState) -> Update:
+    return update(deliveries).where(
+        tables.IN_HAND,
+        state_in(_d.state, str(state)),
+        _d.lease_until <= bindparam("now", type_=UtcTime()),
     )

@@ -165,9 +165,15 @@ deliveries = Table(
     Column("state", String(16), nullable=False),
     # Hand-over attempts so far; fences late workers.
     Column("attempt", Integer, nullable=False, default=0),
+    # Attempts that the other side put off; giving up counts these.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # When the other side first put it off; giving up counts from here.
+    Column("failing_since", UtcTime),
+    # Workers that went silent while they prepared it; one is chance, three are its doing.
+    Column("deaths", Integer, nullable=False, server_default="0"),
     # Not to be claimed before this.
     Column("not_before", UtcTime, nullable=False),
-    # When it was first owed, or owed anew after a person said so; giving up counts from here.
+    # The instant it was owed for; much later than that it must not wake anybody.
     Column("first_due_at", UtcTime, nullable=False),
     # When the row was made.
     Column("created_at", UtcTime, nullable=False),
@@ -248,16 +254,27 @@ provider_states = Table(
     metadata,
     # Name of the provider.
     Column("provider", String(32), primary_key=True),
-    # Messages that may leave at once, as of `updated_at`.
+    # closed (sending), open (resting) or half (trying one).
+    Column("breaker", String(8), nullable=False),
+    # Until when an open breaker rests, or a trial may take.
+    Column("open_until", UtcTime),
+    # How often it opened since the provider last took something; each rest is longer.
+    Column("openings", Integer, nullable=False),
+    # Recent share of hand-overs that failed for the provider's own reasons, 0 to 1.
+    Column("failure_share", Float, nullable=False),
+    # The provider's last words when it opened, one line.
+    Column("said", String(500), nullable=False),
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    # What is paced: a provider, or a provider and a recipient domain.
+    Column("name", String(300), primary_key=True),
+    # Mails that may leave at once, as of `updated_at`.
     Column("tokens", Float, nullable=False),
     # When this row was last brought up to date.
     Column("updated_at", UtcTime, nullable=False),
-    # closed (sending), open (resting) or half (trying one).
-    Column("breaker", String(8), nullable=False),
-    # Until when an open breaker rests.
-    Column("open_until", UtcTime),
-    # Recent share of hand-overs that failed for the provider's own reasons, 0 to 1.
-    Column("failure_share", Float, nullable=False, default=0.0),
 )
 
 lesson_versions = Table(
@@ -333,6 +350,8 @@ RUN_IS_PENDING = state_in(_e.state, "pending")
 PAUSE_ENDS = state_in(_e.state, "paused") & _e.paused_until.is_not(None)
 #: May be claimed once its time has come.
 CLAIMABLE = state_in(_d.state, "due", "waiting")
+#: Waits, and a worker has gone silent over it before.
+SUSPECT = CLAIMABLE & (_d.deaths > literal_column("0"))
 #: In a worker's hands.
 IN_HAND = state_in(_d.state, "claimed", "sending")
 #: Nobody knows whether it was taken, and nobody has decided yet.
@@ -351,6 +370,7 @@ _partial("ix_enrollments_pending", RUN_IS_PENDING, _e.created_at)
 # whole school to find who is due.
 Index("ix_enrollments_created_at_state", _e.created_at, _e.state)
 _partial("ix_deliveries_claimable", CLAIMABLE, _d.not_before)
+_partial("ix_deliveries_suspect", SUSPECT, _d.deaths, _d.not_before)
 _partial("ix_deliveries_in_hand", IN_HAND, _d.lease_until)
 _partial("ix_deliveries_unresolved", UNRESOLVED, _d.settled_at)
 _partial("ix_deliveries_failed", FAILED, _d.settled_at)

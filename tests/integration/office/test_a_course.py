@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 
@@ -151,7 +152,7 @@ def test_a_lesson_already_owed_waits_out_the_pause(office):
     office.work()
     office.sleep(timedelta(hours=22, minutes=30))
     office.dispatcher.stopping = True  # planned, not sent
-    office.dispatcher._planner.plan({"planned": 0})  # type: ignore[arg-type]
+    office.dispatcher._planner.plan(Counter(), 500)
     office.dispatcher.stopping = False
     office.enrolling.pause(run, consent=agreed("pause"))
     office.pass_time(DAY)

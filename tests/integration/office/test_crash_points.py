@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from scheduler.domain.delivery import DeliveryState
-from scheduler.domain.provider import Accepted
+from scheduler.domain.message import Unfit
+from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Uncertain
 from scheduler.store import Database
-from tests.office import Office, Posted
+from tests.office import Office, Posted, a_syllabus
 
 SCHEDULER = Path(__file__).resolve().parents[3] / "scheduler"
 DAY = timedelta(days=1)
@@ -32,6 +33,7 @@ COMMITS = [
 ]
 #: Points between the commits.
 BETWEEN = ["compose", "hand over: before", "hand over: taken"]
+FIRST_RUN = 1
 POLICIES = ["resend_once", "hold"]
 
 
@@ -105,6 +107,93 @@ def test_a_worker_that_dies_anywhere_loses_nothing_and_repeats_nothing(
     office.db.close()
 
 
+def a_lesson_that_is_not_ready(office: Office) -> None:
+    office.composer.unfit["two"] = Unfit("", "a draft", poison=True, hold=True)
+
+
+def a_worker_told_to_stop(office: Office) -> None:
+    def stop(_: object) -> None:
+        office.dispatcher.stopping = True
+
+    office.letterbox.before = stop
+
+
+def a_provider_that_gives_no_answer(office: Office) -> None:
+    silent = set(LEARNERS)
+
+    def hand_over(messages) -> Iterator[tuple[str, Outcome]]:
+        for message in messages:
+            if message.raw == b"two" and message.to_addr in silent:
+                silent.remove(message.to_addr)
+                yield message.delivery_id, Uncertain("no answer")
+            else:
+                yield from send([message])
+
+    send, office.letterbox.send = office.letterbox.send, hand_over
+
+
+def a_lesson_renamed_after_it_was_planned(office: Office) -> None:
+    fuse = office.db.crash_point
+
+    def rename(point: str) -> None:
+        if point == "plan: after commit" and "two" in office.deliveries(FIRST_RUN):
+            office.syllabus = a_syllabus("one", "deux", "three")
+        fuse(point)
+
+    office.db.crash_point = rename
+
+
+def a_provider_away_until_night(office: Office) -> None:
+    office.letterbox.answers["two"] = Deferred("421 not now", Fault.TRANSPORT)
+
+
+#: Writes that a plain run does not reach, and the trouble that brings each.
+TROUBLES = {
+    "set aside": a_lesson_that_is_not_ready,
+    "put back": a_worker_told_to_stop,
+    "resolve": a_provider_that_gives_no_answer,
+    "withdraw": a_lesson_renamed_after_it_was_planned,
+    "breaker": a_provider_away_until_night,
+    "put off": a_provider_away_until_night,
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", TROUBLES)
+def test_a_worker_that_dies_in_the_middle_of_trouble_loses_nothing_either(
+    sqlite_url, step, moment, policy
+):
+    office = Office(Database(sqlite_url), uncertain=policy)
+    office.letterbox.window = 2
+    runs = {address: office.join(address) for address in LEARNERS}
+    office.work()
+    fuse = Fuse(f"{step}: {moment} commit", 1)
+    office.db.crash_point = fuse
+    TROUBLES[step](office)
+    deaths = 0
+    for n in range(10):
+        if n == 3:  # a day and a half later all is well again
+            office.composer.unfit.clear()
+            office.letterbox.answers.clear()
+            office.letterbox.before = lambda _: None
+        try:
+            office.pass_time(timedelta(hours=12), tick=timedelta(hours=1))
+        except Killed:
+            deaths += 1
+            office.dispatcher = office.worker(f"successor-{deaths}")
+        office.dispatcher.stopping = False
+    assert deaths == 1, f"{step} was not reached: {fuse.reached}"
+    silent = policy == "hold" and step == "resolve"
+    for address, run in runs.items():
+        expected = ["one", *(ref.key for ref in office.syllabus.lessons[1:])]
+        assert office.lessons(address) == [k for k in expected if not (silent and k == "two")]
+        assert len(set(office.mornings(address))) == len(office.lessons(address))
+        states = {d.state for d in office.deliveries(run).values()}
+        assert states <= {"accepted", "cancelled", "uncertain" if silent else "accepted"}
+    office.db.close()
+
+
 def check(office: Office, address: str, run: int, policy: str) -> None:
     """Each lesson arrived once, or its delivery says that nobody knows."""
     rows = office.deliveries(run)
@@ -151,10 +240,10 @@ def test_every_write_of_the_post_office_is_named_and_so_has_its_crash_points():
                     nameless.append(f"{file.name}:{node.lineno}")
     assert not nameless
     enumerated = {point.partition(":")[0] for point in COMMITS}
-    dispatching = written_by("dispatch.py", "planning.py", "settling.py")
-    # Reached only when something is wrong; each has its own test in test_outcomes.
-    special = {"set aside", "put back", "resolve", "withdraw"}
-    assert dispatching - special == enumerated
+    dispatching = written_by(
+        *("dispatch.py", "planning.py", "preparing.py", "recovering.py", "settling.py")
+    )
+    assert dispatching == enumerated | set(TROUBLES)
     assert dispatching <= names
 
 

@@ -146,6 +146,7 @@ def test_a_worker_that_died_with_a_claim_is_replaced_after_its_lease(office):
     with pytest.raises(SystemExit):
         office.work()
     del office.composer.compose
+    office.dispatcher = office.worker("successor")
     office.work()
     assert office.lessons() == []
     office.sleep(timedelta(minutes=3))

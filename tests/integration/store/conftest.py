@@ -88,7 +88,9 @@ class Room:
         [number] = ledger.owe(tx, [self.new(run, key, **fields)], self.now)
         return self.look(tx, number)
 
-    def claim(self, tx: Tx, owner: str = "w1", limit: int = 500) -> list[Claimed]:
+    def claim(
+        self, tx: Tx, owner: str = "w1", limit: int = 500, *, suspect: bool = False
+    ) -> list[Claimed]:
         """Whatever is due, claimed for two minutes."""
         return claims.claim(
             tx,
@@ -97,12 +99,13 @@ class Room:
             lease_until=self.now + LEASE,
             provider="file",
             limit=limit,
+            suspect=suspect,
         )
 
     def mark(self, tx: Tx, *deliveries: Delivery, owner: str = "w1", hashed: str = "h") -> Marked:
         """Mark these as about to be handed over."""
         marks = [Mark(d.id, d.attempt, "v1", f"<{d.id}@x>", hashed) for d in deliveries]
-        return claims.mark(tx, now=self.now, owner=owner, marks=marks)
+        return claims.mark(tx, now=self.now, owner=owner, lease_until=self.now + LEASE, marks=marks)
 
     def sending(self, tx: Tx, run: Enrollment, key: str = "one") -> Delivery:
         """A delivery in state sending."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from conftest import Room
 
 SECOND = timedelta(seconds=1)
+LEASE = timedelta(minutes=2)
 
 
 # -- due runs --------------------------------------------------------------------------------
@@ -166,6 +167,8 @@ def test_a_marked_delivery_is_sending_with_version_message_id_and_instant(room: 
             claimed.delivery,
             state=DeliveryState.SENDING,
             sending_at=room.now,
+            # Preparing may have used up most of the first lease.
+            lease_until=room.now + LEASE,
             lesson_version="v1",
             message_id=f"<{stored.id}@x>",
         )
@@ -197,7 +200,7 @@ def test_an_older_attempt_cannot_mark(room: Room) -> None:
         [first] = room.claim(tx)
         room.now += timedelta(minutes=3)
         assert claims.sweep(tx, room.now).freed == 1
-        [second] = room.claim(tx)
+        [second] = room.claim(tx, suspect=True)
         assert second.delivery.attempt == 2
         answer = room.mark(tx, first.delivery)
         assert "attempt 2" in answer.dropped[first.delivery.id]
@@ -242,6 +245,7 @@ def test_a_suppressed_address_is_dropped_and_the_others_go(room: Room) -> None:
             tx,
             now=room.now,
             owner="w1",
+            lease_until=room.now + LEASE,
             marks=[
                 Mark(blocked.id, 1, "v", "<1@x>", "blocked"),
                 Mark(free.id, 1, "v", "<2@x>", "free"),
@@ -298,7 +302,7 @@ def test_a_delivery_that_was_erased_is_dropped(room: Room) -> None:
 
 def test_marking_nothing_is_nothing(room: Room) -> None:
     with room.db.write() as tx:
-        assert claims.mark(tx, now=room.now, owner="w1", marks=[]) == claims.Marked()
+        assert room.mark(tx) == claims.Marked()
 
 
 def test_leaving_and_marking_at_once_never_ends_with_both(room: Room) -> None:
@@ -409,7 +413,7 @@ def test_a_dead_worker_s_claims_become_due_and_its_hand_overs_uncertain(room: Ro
         sent = room.sending(tx, room.run(tx), "sent")
         held = room.owed(tx, room.run(tx), "held")
         room.claim(tx)
-        assert claims.sweep(tx, room.now + timedelta(seconds=119)) == claims.Swept(0, [])
+        assert claims.sweep(tx, room.now + timedelta(seconds=119)) == claims.Swept(0, [], [])
         room.now += timedelta(minutes=2)
         swept = claims.sweep(tx, room.now)
         assert swept.freed == 1
@@ -421,7 +425,56 @@ def test_a_dead_worker_s_claims_become_due_and_its_hand_overs_uncertain(room: Ro
         assert room.path(tx, sent.id) == ["due", "sending", "uncertain"]
         assert room.path(tx, held.id) == ["due", "due"]
         assert ledger.history(tx, sent.id)[-1].worker == "w1"
-        assert claims.sweep(tx, room.now) == claims.Swept(0, [])
+        assert claims.sweep(tx, room.now) == claims.Swept(0, [], [])
+
+
+def test_what_a_worker_went_silent_over_is_claimed_alone_and_ended_after_three(room: Room) -> None:
+    with room.db.write() as tx:
+        suspect = room.owed(tx, room.run(tx))
+        room.claim(tx)
+        for deaths in (1, 2):
+            room.now += LEASE
+            assert claims.sweep(tx, room.now).freed == 1
+            innocent = room.owed(tx, room.run(tx))
+            [other] = room.claim(tx)
+            assert other.delivery.id == innocent.id
+            room.mark(tx, other.delivery)
+            room.settle(tx, other.delivery, "accepted")
+            [again] = room.claim(tx, suspect=True)
+            assert (again.delivery.id, again.delivery.deaths) == (suspect.id, deaths)
+        room.now += LEASE
+        swept = claims.sweep(tx, room.now)
+        assert [d.id for d in swept.dead] == [suspect.id]
+        ended = room.look(tx, suspect.id)
+        assert (ended.state, ended.settled_at) == ("dead", room.now)
+        assert "3 workers went silent" in ended.verdict
+        assert room.path(tx, suspect.id) == ["due", "due", "due", "dead"]
+
+
+def test_the_suspect_that_cost_fewest_workers_goes_first(room: Room) -> None:
+    with room.db.write() as tx:
+        first = room.owed(tx, room.run(tx))
+        room.claim(tx)
+        room.now += LEASE
+        claims.sweep(tx, room.now)
+        room.claim(tx, suspect=True)
+        second = room.owed(tx, room.run(tx))
+        room.claim(tx)
+        room.now += LEASE
+        claims.sweep(tx, room.now)
+        order = [room.claim(tx, limit=1, suspect=True)[0].delivery.id for _ in range(2)]
+        assert order == [second.id, first.id]
+
+
+def test_a_suspect_that_was_written_after_all_is_one_no_longer(room: Room) -> None:
+    with room.db.write() as tx:
+        room.owed(tx, room.run(tx))
+        room.claim(tx)
+        room.now += LEASE
+        claims.sweep(tx, room.now)
+        [claimed] = room.claim(tx, suspect=True)
+        room.mark(tx, claimed.delivery)
+        assert room.look(tx, claimed.delivery.id).deaths == 0
 
 
 def uncertain(room: Room, tx, key: str = "one"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from scheduler.rules.pace import Breaker, BreakerState, Bucket
 from scheduler.store import pace, people, sessions
-from scheduler.store.pace import ProviderState
 
 if TYPE_CHECKING:
     from conftest import Room
@@ -58,12 +57,27 @@ def test_what_staff_did_is_listed_newest_first(room: Room) -> None:
         assert len(people.audit_trail(tx, 1)) == 1
 
 
-def test_a_provider_s_state_is_replaced_whole(room: Room) -> None:
-    state = ProviderState("smtp", 10.5, room.now)
+def test_how_a_provider_does_is_replaced_whole(room: Room) -> None:
+    resting = Breaker(BreakerState.OPEN, room.now + HOUR, 2, 0.6, "421 come back later")
     with room.db.write() as tx:
-        assert pace.provider_state(tx, "smtp") is None
-        pace.save_provider_state(tx, state)
-        assert pace.provider_state(tx, "smtp", lock=True) == state
-        resting = replace(state, breaker="open", open_until=room.now + HOUR, failure_share=0.6)
-        pace.save_provider_state(tx, resting)
-        assert pace.provider_state(tx, "smtp") == resting
+        assert pace.breaker(tx, "smtp") == Breaker()
+        pace.save_breaker(tx, "smtp", Breaker(failure_share=0.1))
+        assert pace.breaker(tx, "smtp", lock=True) == Breaker(failure_share=0.1)
+        pace.save_breaker(tx, "smtp", resting)
+        assert pace.breaker(tx, "smtp") == resting
+        assert pace.breaker(tx, "sendgrid") == Breaker()
+
+
+def test_buckets_are_kept_by_name_and_dropped_when_nobody_draws(room: Room) -> None:
+    with room.db.write() as tx:
+        assert pace.buckets_of(tx, ["smtp"]) == {}
+        first, second = Bucket(2.5, room.now), Bucket(0.0, room.now - HOUR)
+        pace.save_buckets(tx, {"smtp": first, "smtp@example.org": second})
+        assert pace.buckets_of(tx, ["smtp@example.org", "smtp", "other"]) == {
+            "smtp": first,
+            "smtp@example.org": second,
+        }
+        pace.save_buckets(tx, {"smtp": Bucket(0.5, room.now)})
+        assert pace.buckets_of(tx, ["smtp"]) == {"smtp": Bucket(0.5, room.now)}
+        assert pace.forget_full_buckets(tx, room.now - HOUR / 2) == 1
+        assert pace.buckets_of(tx, ["smtp@example.org"]) == {}

@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.store import claims, ledger, people, reports, ticks
+from scheduler.store import claims, ledger, pace, people, reports, ticks
 from scheduler.store.claims import Release
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ def the_daily_round(room: Room, tx: Tx) -> None:
     room.settle(tx, first, "accepted")
     people.enrollments(tx, [run.id], lock=True)
     claims.sweep(tx, room.now)
+    room.claim(tx, suspect=True)
+    claims.late_runs(tx, room.now, 201)
+    pace.breaker(tx, "smtp")
+    pace.save_buckets(tx, pace.buckets_of(tx, ["smtp"]))
     claims.uncertain_since(tx, room.now, 500)
     people.suppressed(tx, ["h"])
 

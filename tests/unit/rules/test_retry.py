@@ -22,11 +22,12 @@ NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
 jitters = st.floats(0, 1, exclude_max=True)
 
 
-def decide(fault=Fault.MAILBOX, attempt=1, age=timedelta(), jitter=0.5, after=None):
+def decide(fault=Fault.MAILBOX, attempt=1, failures=None, age=timedelta(), jitter=0.5, after=None):
     return after_deferral(
         Deferred("451 later", fault, after),
         attempt=attempt,
-        first_due_at=NOW - age,
+        failures=attempt if failures is None else failures,
+        failing_since=NOW - age,
         now=NOW,
         jitter=jitter,
     )
@@ -67,6 +68,11 @@ def test_a_provider_that_is_away_uses_up_nobodys_attempts(attempt, jitter):
     decision = decide(Fault.TRANSPORT, attempt=attempt, jitter=jitter)
     assert isinstance(decision, Retry)
     assert decision.at <= NOW + timedelta(minutes=15)
+
+
+def test_attempts_made_while_the_provider_was_away_do_not_count():
+    assert isinstance(decide(attempt=500, failures=1), Retry)
+    assert isinstance(decide(attempt=500, failures=MOST_ATTEMPTS), GiveUp)
 
 
 def test_a_provider_that_names_a_time_is_believed():
