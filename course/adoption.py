@@ -1,19 +1,17 @@
 """The database remembers the deployment it belongs to; elsewhere it sends nothing until adopted.
 
 A restored backup or a cloned machine must not write to people a second time on its own
-(a copy cannot know what the original has sent since). A first start, an ordinary restart and
-any length of downtime hold nothing back.
+(a copy cannot know what the original has sent since), and neither must a clock that was set
+far ahead. A first start, an ordinary restart and any length of downtime hold nothing back.
 """
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
-import structlog
-
 from course.settings.kinds import is_loopback
-from scheduler.dispatch import Counts, Dispatcher
+from scheduler.brake import BurstBrake
+from scheduler.clock import Clock
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.store import Database, Tx, people, reports
 
@@ -23,8 +21,6 @@ DEPLOYMENT = "deployment"
 REVIEW = "review"
 
 _WAITING_ON_US = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.PENDING)
-
-log = structlog.get_logger(__name__)
 
 
 def identity(base_url: str) -> str:
@@ -74,27 +70,31 @@ def adopt(tx: Tx, base_url: str) -> None:
     people.set_meta(tx, REVIEW, "")
 
 
-class Guarded(Dispatcher):
-    """A dispatcher that sends nothing while the database waits for a person."""
+class Hold:
+    """Why nothing may be sent now; asked before each pass, so agreeing needs no restart.
 
-    def __init__(self, db: Database, *args: Any, base_url: str, **kwargs: Any) -> None:
-        super().__init__(db, *args, **kwargs)
-        self._asked = db
+    Watches the clock of the running program too: one set far ahead is not believed until a
+    person has looked.
+    """
+
+    def __init__(self, db: Database, clock: Clock, base_url: str) -> None:
+        self._db = db
         self._base_url = base_url
-        self._said = ""
+        self._brake = BurstBrake(clock)
 
-    def run_due(self, *, until_idle: bool = True) -> Counts:
-        """Send everything due, or nothing at all; asked anew each time, so adopting needs no
-        restart."""
-        self.away = ""
-        with self._asked.read() as tx:
-            reason = held(tx, self._base_url)
-        if not reason:
-            return super().run_due(until_idle=until_idle)
-        if reason != self._said:
-            log.warning("nothing_is_sent", reason=reason)
-            self._said = reason
-        return Counts({})
+    def __call__(self) -> str:
+        """The reason, ending with the cure; empty when all is well."""
+        if jump := self._brake.jumped():
+            hours = f"{jump.total_seconds() / 3600:,.0f} hours"
+            reason = (
+                f"the clock was set {hours} ahead while the program ran"
+                f" (last believed: {self._brake.since():%Y-%m-%d %H:%M} UTC)"
+            )
+            with self._db.write() as tx:
+                people.set_meta(tx, REVIEW, reason)
+            self._brake.agree()
+        with self._db.read() as tx:
+            return held(tx, self._base_url)
 
 
 def _anybody(tx: Tx) -> bool:

@@ -125,6 +125,7 @@ def load_course(folder: Path, *, _memory: dict[Path, FileRead] | None = None) ->
         cadence=outline.cadence,
         timezone=outline.timezone,
         first_lesson_at_once=outline.first_lesson_at_once,
+        uncertain=outline.uncertain,
         has_welcome="@welcome" in sound_letters,
         has_completed="@completed" in sound_letters,
         follow_ups=tuple(

@@ -62,6 +62,8 @@ class SchedulerSettings(_Block):
     min_gap_hours: float = 6.0
     uncertain: Literal["resend_once", "hold", "skip"] = "resend_once"
     spread_minutes: int = 30
+    per_second: float = 0.0
+    per_domain_per_second: float = 0.0
     signup_expires_days: int = 7
 
 

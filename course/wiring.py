@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from course import adoption, config
-from course.adoption import Guarded
+from course.adoption import Hold
 from course.catalog import Catalog
 from course.compose import CourseComposer, Sender
 from course.config import SERVING, Settings
 from course.errors import ConfigError, CourseError
 from course.links import Links
 from scheduler.clock import Clock, OffsetClock, RealClock
-from scheduler.dispatch import DispatchSettings
+from scheduler.dispatch import Dispatcher, DispatchSettings, PaceSettings
 from scheduler.domain.provider import Outcome, Provider
 from scheduler.enrolling import Enrolling, EnrollingSettings
 from scheduler.errors import DatabaseOutdated
@@ -48,7 +48,7 @@ class School:
     composer: CourseComposer
     provider: Provider
     enrolling: Enrolling
-    dispatcher: Guarded
+    dispatcher: Dispatcher
     upkeep: Upkeep
     demo: bool = False
     salt: str = ""
@@ -201,18 +201,23 @@ def _assemble(
             confirms_per_day=settings.signup.per_address_per_day, min_gap=gap
         ),
     )
-    dispatcher = Guarded(
+    hold = Hold(db, clock, settings.base_url)
+    dispatcher = Dispatcher(
         db,
         clock,
         catalog.syllabus,
         composer,
         provider,
         salt=salt,
-        base_url=settings.base_url,
+        held=hold,
         settings=DispatchSettings(
             uncertain=settings.scheduler.uncertain,
             min_gap=gap,
             spread=timedelta(minutes=settings.scheduler.spread_minutes),
+            pace=PaceSettings(
+                per_second=settings.scheduler.per_second,
+                per_domain_per_second=settings.scheduler.per_domain_per_second,
+            ),
         ),
     )
     upkeep = Upkeep(
@@ -222,6 +227,7 @@ def _assemble(
         UpkeepSettings(
             signup_expires=timedelta(days=settings.scheduler.signup_expires_days), min_gap=gap
         ),
+        held=hold,
     )
     if worker:
         held = adoption.settle_in(db, settings.base_url)

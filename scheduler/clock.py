@@ -22,6 +22,10 @@ class Clock(Protocol):
         """Seconds that never step back; only differences mean anything."""
         ...
 
+    def uptime(self) -> float:
+        """As `monotonic`, counting also the time this machine was asleep."""
+        ...
+
 
 class RealClock:
     """The machine's own clock."""
@@ -32,6 +36,12 @@ class RealClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def uptime(self) -> float:
+        # Linux's monotonic clock stands still in suspend; its boot-time clock does not. macOS
+        # has it the other way round: there CLOCK_MONOTONIC counts sleep, Python's own does not.
+        asleep_too = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+        return time.monotonic() if asleep_too is None else time.clock_gettime(asleep_too)
+
 
 class OffsetClock(RealClock):
     """The machine's clock plus an offset that can grow; the demo's time machine."""
@@ -41,6 +51,10 @@ class OffsetClock(RealClock):
 
     def now(self) -> datetime:
         return super().now() + self.offset
+
+    def uptime(self) -> float:
+        # The demo's days pass for everybody: a "next morning" is no clock set wrong.
+        return super().uptime() + self.offset.total_seconds()
 
     def advance_to(self, instant: datetime) -> None:
         """Move forward so that `now()` is `instant`; never backward."""
@@ -62,6 +76,10 @@ class FixedClock:
     def monotonic(self) -> float:
         return self.ticks
 
+    def uptime(self) -> float:
+        return self.ticks
+
     def advance(self, step: timedelta) -> None:
+        """Let time pass."""
         self.instant += step
         self.ticks += step.total_seconds()

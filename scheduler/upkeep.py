@@ -15,10 +15,12 @@ from scheduler.domain.delivery import CONFIRM, original_key
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
 from scheduler.domain.syllabus import Syllabus
 from scheduler.rules import due, progress
-from scheduler.store import Database, Tx, ledger, people
+from scheduler.store import Database, Tx, ledger, pace, people
 
 #: Rows mended in one transaction, so that a busy morning is never kept waiting.
 BATCH = 500
+#: The slowest bucket that makes sense, one mail a minute, is full again after this.
+BUCKET_FILLS = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +41,31 @@ class Upkeep:
         clock: Clock,
         syllabi: Callable[[str], Syllabus | None],
         settings: UpkeepSettings | None = None,
+        *,
+        held: Callable[[], str] = lambda: "",
     ) -> None:
+        """`held` says why nothing may be done until a person has looked, as the dispatcher's."""
         self._db = db
         self._clock = clock
         self._syllabi = syllabi
         self._settings = settings or UpkeepSettings()
+        self._held = held
 
     def run(self) -> dict[str, int]:
-        """Do all of it once and return how many rows each part touched."""
+        """Do all of it once and return how many rows each part touched.
+
+        Touches nothing while a person has to look first: by a clock set a year ahead every
+        signup has expired.
+        """
         now = self._clock.now()
+        if self._held():
+            return {}
         return {
             "resumed": self._end_pauses(now),
             "expired": self._expire_signups(now),
             "mended": self._mend_stranded(now),
             "rezoned": self._follow_zone_data(now),
+            "forgotten": self._forget_buckets(now),
         }
 
     def _end_pauses(self, now: datetime) -> int:
@@ -100,6 +113,11 @@ class Upkeep:
             runs = people.stamped_with_other_tzdata(tx, BATCH)
             people.save_enrollments(tx, [self._replanned(run, now) for run in runs])
         return len(runs)
+
+    def _forget_buckets(self, now: datetime) -> int:
+        """A bucket nobody drew from for a while is full, and a full one needs no row."""
+        with self._db.write("forget buckets") as tx:
+            return pace.forget_full_buckets(tx, now - BUCKET_FILLS)
 
     def _replanned(self, run: Enrollment, now: datetime) -> Enrollment:
         if run.next_due_at is None or run.next_due_at <= now:

@@ -174,7 +174,8 @@ def _database(settings: Settings) -> Iterator[Result]:
 def _people(settings: Settings, database: Database) -> Iterator[Result]:
     from course import adoption, wiring
     from scheduler.clock import RealClock
-    from scheduler.store import people, reports
+    from scheduler.rules.pace import BreakerState
+    from scheduler.store import pace, people, reports
 
     now = RealClock().now()
     with database.read() as tx:
@@ -182,8 +183,14 @@ def _people(settings: Settings, database: Database) -> Iterator[Result]:
         last = wiring.parse_tick(people.get_meta(tx, "last_tick_at"))
         offset = people.get_meta(tx, wiring.DEMO_OFFSET)
         seen = reports.overview(tx, now, now - timedelta(days=1), now)
+        resting = pace.breaker(tx, settings.delivery)
     if held:
         yield Result("sending", "problem", "nothing is sent", held)
+    if resting.state is not BreakerState.CLOSED:
+        yield Result(
+            "provider", "problem", f"{settings.delivery} takes no mail: {resting.said}",
+            "mend what it names, then restart; the next mail due tries it again",
+        )  # fmt: skip
     if offset is not None:
         ahead = timedelta(seconds=round(float(offset)))
         yield Result("demo", "warning", f"this is a demo's database, {ahead} ahead of the clock")

@@ -14,8 +14,10 @@ from course.cli.operate import as_json_option
 from course.pace_words import say_days
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import Enrollment, EnrollmentState
+from scheduler.rules import due
+from scheduler.rules.pace import BreakerState
 from scheduler.rules.suppression import address_hash
-from scheduler.store import ledger, people, reports
+from scheduler.store import ledger, pace, people, reports
 from scheduler.zones import zone
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def explain(ctx: click.Context, address: str, as_json: bool) -> None:
         key = address_hash(school.salt, people.address_key(person.address))
         suppressed = bool(people.suppressed(tx, [key]))
         held = adoption.held(tx, school.settings.base_url)
+        breaker = pace.breaker(tx, school.provider.name)
+        resting = "" if breaker.state is BreakerState.CLOSED else breaker.said or "no details"
     if as_json:
         table.print_json(
             {
@@ -54,6 +58,7 @@ def explain(ctx: click.Context, address: str, as_json: bool) -> None:
                 "language": person.language,
                 "suppressed": suppressed,
                 "held": held,
+                "resting": resting,
                 "enrollments": runs,
                 "timeline": [
                     {"at": row.at, "what": row.what, "detail": row.detail, "course": row.course}
@@ -71,6 +76,8 @@ def explain(ctx: click.Context, address: str, as_json: bool) -> None:
         click.echo("The address is suppressed: whatever is due, nothing is sent to it.")
     if held:
         click.echo(f"Nothing is sent to anybody: {held}")
+    if resting:
+        click.echo(f"The provider takes no mail, so everything due waits: {resting}")
 
 
 def _latest(tx: Tx, person: Learner) -> list[Enrollment]:
@@ -129,7 +136,14 @@ def _next(
         if delivery.state is DeliveryState.UNCERTAIN:
             return None, delivery.key, "the provider gave no answer; it is looked into"
         words = f"attempt {delivery.attempt + 1}: {delivery.verdict}" if delivery.attempt else "due"
-        return delivery.not_before, delivery.key, words
+        if not delivery.attempt and delivery.verdict:
+            words = f"due: {delivery.verdict}"
+        at = due.awake(
+            run.cadence, run.timezone, delivery.not_before,
+            slot=delivery.first_due_at or delivery.not_before,
+            last_sent_at=run.last_sent_at,
+        )  # fmt: skip
+        return at, delivery.key, words
     gap = timedelta(hours=school.settings.scheduler.min_gap_hours)
     for expected in forecast(run, syllabus, keys, run.next_due_at, now=now, min_gap=gap):
         if expected.waits:

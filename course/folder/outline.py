@@ -9,19 +9,20 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import time
+from typing import cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from course.errors import Notes
 from course.frontmatter import reading as frontmatter
 from course.frontmatter.fields import Fields
 from course.source.names import readable, slugify
-from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence
+from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence, Policy
 
 # fmt: off
 _KEYS = (
     "title", "tagline", "description", "language", "author", "minutes", "cadence", "timezone",
-    "first_lesson", "outcomes", "credits", "reply_to_note", "consent_text", "lessons", "params",
-    "check",
+    "first_lesson", "uncertain", "outcomes", "credits", "reply_to_note", "consent_text",
+    "lessons", "params", "check",
 )
 # fmt: on
 #: What a lesson may take when the author names no target.
@@ -42,6 +43,8 @@ class Outline:
     cadence: Cadence = field(default_factory=Cadence)
     timezone: str = "UTC"
     first_lesson_at_once: bool = True
+    #: None: as the installation has it.
+    uncertain: Policy | None = None
     outcomes: tuple[str, ...] = ()
     credits: str = ""
     reply_to_note: str = ""
@@ -78,6 +81,7 @@ def read_outline(text: str | None, folder_name: str, notes: Notes) -> Outline:
         cadence=_cadence(fields),
         timezone=_timezone(fields),
         first_lesson_at_once=_first_lesson(fields),
+        uncertain=_uncertain(fields),
         outcomes=fields.texts("outcomes"),
         credits=fields.text("credits"),
         reply_to_note=fields.text("reply_to_note"),
@@ -172,3 +176,18 @@ def _first_lesson(fields: Fields) -> bool:
             "bad-course", "`first_lesson` is `at_once` or `next_slot`: choose one", "first_lesson"
         )
     return word != "next_slot"
+
+
+def _uncertain(fields: Fields) -> Policy | None:
+    word = fields.text("uncertain").lower().replace("-", "_").replace(" ", "_")
+    for policy in get_args(Policy):
+        if word == policy:
+            return cast("Policy", policy)
+    if word:
+        fields.error(
+            "bad-course",
+            "`uncertain` says what happens when no answer came for a lesson: `resend_once`,"
+            " `hold` or `skip`",
+            "uncertain",
+        )
+    return None

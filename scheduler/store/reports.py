@@ -35,12 +35,14 @@ from scheduler.store.tables import (
     state_in,
     ticks,
 )
+from scheduler.store.waiting import WaitingRow, waiting
 
 __all__ = [
     "FailureRow",
     "LearnerRow",
     "Overview",
     "TimelineRow",
+    "WaitingRow",
     "export_deliveries",
     "export_learners",
     "export_person",
@@ -52,6 +54,7 @@ __all__ = [
     "planned",
     "search_learners",
     "timeline",
+    "waiting",
 ]
 
 _l, _e, _d = learners.c, enrollments.c, deliveries.c

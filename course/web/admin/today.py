@@ -13,13 +13,15 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from course import adoption
 from course.catalog import Course
 from course.web.admin.session import AdminOnly
 from course.web.desk import LOOK, AtDesk
 from course.web.words import counted
 from scheduler.domain.delivery import DeliveryState
 from scheduler.rules import due
-from scheduler.store import ledger, people, reports
+from scheduler.rules.pace import BreakerState
+from scheduler.store import ledger, pace, people, reports
 from scheduler.store.reports import FailureRow, Overview
 from scheduler.zones import zone
 
@@ -118,6 +120,9 @@ def today(desk: AtDesk, did: str = "") -> Response:
         )
         steps = {course.key: _steps(course, reports.funnel(tx, course.key)) for course in courses}
         failures = reports.failures(tx, _FAILURES_SHOWN)
+        held = adoption.held(tx, school.settings.base_url)
+        resting = pace.breaker(tx, school.provider.name)
+        waiting = reports.waiting(tx)
     return desk.pages.page(
         "admin/today.html",
         here="today",
@@ -132,7 +137,10 @@ def today(desk: AtDesk, did: str = "") -> Response:
         findings=school.catalog.findings,
         signup_url=school.settings.base_url.rstrip("/") + "/",
         spark=_spark([count for _, count in sums.view.signups]),
-        held=school.held,
+        held=held,
+        resting=resting if resting.state is not BreakerState.CLOSED else None,
+        provider=school.provider.name,
+        waiting=waiting,
         did=did,
     )
 

@@ -153,6 +153,25 @@ def test_a_worker_that_runs_already_stops_when_the_database_is_put_under_review(
     assert school.dispatcher.run_due().as_dict()["accepted"] == 1
 
 
+def test_a_clock_set_a_year_ahead_sends_nothing_and_expires_nobody_until_adopted(build) -> None:
+    clock = FixedClock(datetime(2026, 12, 1, 6, tzinfo=UTC))
+    school = build(clock=clock)
+    consent = people.Consent("staff", "x", "test", clock.now())
+    school.enrolling.enroll("tiny", [NewPerson("ana@example.org")], consent=consent)
+    school.enrolling.enroll("tiny", [NewPerson("eva@example.org")], consent=None)
+    school.dispatcher.run_due()
+    clock.instant += timedelta(days=365)
+    assert school.upkeep.run() == {}
+    assert not any(school.dispatcher.run_due().as_dict().values())
+    assert "8,760 hours ahead" in school.dispatcher.held
+    assert school.dispatcher.held.endswith("`course adopt`")
+    again = build(clock=clock)  # a restart does not make the clock right
+    assert again.held == school.dispatcher.held
+    with school.db.write() as tx:
+        adoption.adopt(tx, school.settings.base_url)
+    assert school.dispatcher.run_due().as_dict()["accepted"] == 1
+
+
 def test_ten_days_of_downtime_hold_nothing_back(build) -> None:
     clock = FixedClock(datetime(2026, 12, 1, 6, tzinfo=UTC))
     school = build(clock=clock)

@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from course import adoption
 from scheduler.domain.delivery import DeliveryKind
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.store import ledger
+from scheduler.rules.pace import Breaker, BreakerState
+from scheduler.store import ledger, pace, people
 from scheduler.store.tables import deliveries
 from tests.little_browser import Browser, forms, heading
 from tests.little_school import COURSE, LittleSchool, agreed, build
@@ -190,10 +192,24 @@ def test_a_broken_lesson_is_named_with_its_line_and_its_cure(school, office):
 
 
 def test_a_held_school_says_so_first(school, office):
-    school.held = "This database was copied from another machine: run `course adopt`."
+    with school.db.write() as tx:
+        people.set_meta(tx, adoption.REVIEW, "the clock was set 9 hours ahead")
     page = office.get("/admin/").text
     assert "Nothing is being sent." in page
     assert "course adopt" in page
+    with school.db.write() as tx:
+        adoption.adopt(tx, school.settings.base_url)
+    assert "Nothing is being sent." not in office.get("/admin/").text
+
+
+def test_a_provider_that_takes_no_mail_is_named_with_its_words_and_the_cure(school, office):
+    with school.db.write() as tx:
+        opened = Breaker(BreakerState.OPEN, school.clock.now(), 1, 1.0, "535 wrong <password>")
+        pace.save_breaker(tx, school.provider.name, opened)
+    page = office.get("/admin/").text
+    assert "takes no mail" in page
+    assert "535 wrong &lt;password&gt;" in page
+    assert "course doctor" in page
 
 
 def test_where_people_stop_counts_who_had_each_lesson(school, office):
