@@ -14,6 +14,7 @@ from pathlib import Path
 from scheduler.domain import delivery, enrollment, events, provider, syllabus
 from scheduler.domain.delivery import MOVES
 from scheduler.domain.enrollment import EnrollmentState
+from scheduler.rules import pace
 from scheduler.rules.progress import TRANSITIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,10 @@ WORDS = {
     "delivered": "the receiving server took it; known only if an event says so",
     "suppression": "a do-not-send entry for an address, checked at the moment of sending",
     "claim": "a worker's time-limited right to one delivery",
+    "suspect": "a delivery over which a worker went silent; it is claimed alone from then on",
+    "bucket": "how many mails may leave now, filled at a rate; one a provider, one a domain",
+    "breaker": "rests a provider that fails, and lets one mail try whether it is back",
+    "hold": "a reason to send nothing at all until a person has looked and said `course adopt`",
     "tick": "what a learner marked in a lesson: its one action, or a checklist item",
     "done": "the learner said “I did it” for a lesson",
     "leave": "withdraw from one course; “leave everything” suppresses the address",
@@ -57,6 +62,7 @@ ENUMS = {
     "Readiness of a lesson": syllabus.Readiness,
     "Whose fault a refusal or delay is": provider.Fault,
     "What a provider reports later": events.EventKind,
+    "Whether a provider is used": pace.BreakerState,
 }
 
 
