@@ -34,6 +34,8 @@ DEMO_OFFSET = "demo_offset_seconds"
 SERVING_AT = "serving_at"
 #: meta: the salt under which addresses are suppressed; made once, outlives every key.
 SALT = "address_salt"
+#: A worker that was told to stop finishes the window in hand within this; the rest stays due.
+DRAIN_SECONDS = 30.0
 
 
 @dataclass
@@ -87,8 +89,8 @@ class School:
         self.wake = self._driver.wake
         self._driver.start()
 
-    def stop_driver(self, timeout: float = 10.0) -> bool:
-        """Finish the mail in hand, leave the rest due; True when it ended in time."""
+    def stop_driver(self, timeout: float = DRAIN_SECONDS) -> bool:
+        """Finish the window in hand, leave the rest due; True when it ended in time (seconds)."""
         driver, self._driver = self._driver, None
         return True if driver is None else bool(driver.stop(timeout))
 
@@ -133,6 +135,8 @@ def build(
     settings = config.with_secret(settings)
     db = open_database(settings)
     try:
+        if worker:
+            db.check_at_start()
         return _assemble(settings, db, clock, demo, worker)
     except BaseException:
         db.close()

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import sleep
 from typing import TypeGuard
 
 import structlog
@@ -23,8 +24,9 @@ import structlog
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Claimed, Delivery, DeliveryState
 from scheduler.domain.message import Composer, Message
-from scheduler.domain.provider import Deferred, Outcome, Provider, Refused, Uncertain
+from scheduler.domain.provider import Deferred, Fault, Outcome, Provider, Refused, Uncertain
 from scheduler.domain.syllabus import Policy, Syllabus
+from scheduler.errors import DatabaseUnavailable
 from scheduler.gate import Gate, PaceSettings
 from scheduler.planning import Planner
 from scheduler.preparing import Preparer
@@ -43,6 +45,8 @@ BATCH = 500
 LEASE = timedelta(minutes=2)
 #: Less lease than this is left: the rest of a batch goes back rather than lapse.
 LEASE_RESERVE = timedelta(seconds=10)
+#: Between two tries to write down the last outcomes of a program that ends.
+_FINISH_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,26 @@ class Dispatcher:
                 break
         return Counts(counts)
 
+    def finish(self, patience_seconds: float, pause: Callable[[float], None] = sleep) -> bool:
+        """Before a program ends: write down what is still known only here, and let go of claims.
+
+        Tries again while the database is away, at most `patience_seconds` (by the pauses it
+        makes); False when something could not be written, which its lease then makes uncertain.
+        """
+        waited = 0.0
+        while True:
+            try:
+                self._settle(Counter())
+                self._put_back(self._in_hand)
+            except DatabaseUnavailable as error:
+                if waited >= patience_seconds:
+                    log.warning("outcomes_not_written", error=str(error))
+                    return False
+            else:
+                return True
+            pause(_FINISH_PAUSE_SECONDS)
+            waited += _FINISH_PAUSE_SECONDS
+
     def _is_held(self) -> bool:
         """Is there a reason to send nothing? Said once, not at every look."""
         reason = self._held()
@@ -219,6 +243,8 @@ class Dispatcher:
                 limit=admission.limit,
                 suspect=suspect,
             )
+            # Noted before the commit, whose answer may be lost: what is not ours is not put back.
+            self._in_hand = batch
             admitted = self._gate.claimed(tx, admission, batch, self.owner, now)
         by_id = {claimed.delivery.id: claimed.delivery for claimed in batch}
         self._in_hand = self._preparer.sift(admitted, counts)
@@ -270,10 +296,17 @@ class Dispatcher:
             )
             for m in messages
         ]
-        with self._db.write("mark") as tx:
-            marked = claims.mark(
-                tx, now=now, owner=self.owner, lease_until=now + LEASE, marks=marks
-            )
+        self._db.ensure_room()
+        try:
+            with self._db.write("mark") as tx:
+                marked = claims.mark(
+                    tx, now=now, owner=self.owner, lease_until=now + LEASE, marks=marks
+                )
+        except DatabaseUnavailable:
+            # It may have been committed all the same. Nothing was handed over: that is known.
+            unsent = Deferred("the database did not answer before the hand-over", Fault.TRANSPORT)
+            self._unsettled.append(([(m.delivery_id, unsent) for m in messages], by_id))
+            raise
         counts["cancelled"] += len(marked.dropped)
         return [m for m in messages if m.delivery_id in marked.marked]
 
@@ -306,7 +339,13 @@ class Dispatcher:
         """Write down what is known; what the database refuses is kept for the next pass."""
         while self._unsettled:
             outcomes, by_id = self._unsettled[0]
-            self._settler.settle(outcomes, by_id, counts)
+            try:
+                self._settler.settle(outcomes, by_id, counts)
+            except DatabaseUnavailable:
+                # On a full disk there is still the room kept for this.
+                if not self._db.use_reserve():
+                    raise
+                self._settler.settle(outcomes, by_id, counts)
             del self._unsettled[0]
 
     def _outcomes(self, ready: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from course.config import Settings
     from course.wiring import School
 
-#: Told to stop, the process ends within this many seconds; what is left stays due.
+#: Told to stop, open web requests are given this long.
 DRAIN_SECONDS = 8
 
 
@@ -114,5 +114,5 @@ def _serve(school: School, listening: socket.socket, *, worker: bool) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)
     server.run(sockets=[listening])
-    if not school.stop_driver(DRAIN_SECONDS):
+    if not school.stop_driver():
         table.say("A mail was still in hand; it is looked into at the next start.")

@@ -14,9 +14,6 @@ from course.cli import doors, opening, table
 if TYPE_CHECKING:
     from course.wiring import School
 
-#: A server that was told to stop leaves the rest due after this.
-DRAIN_SECONDS = 10.0
-
 
 def instant(text: str) -> datetime:
     """An ISO 8601 instant; without an offset it is read as UTC. Raises a usage error."""
@@ -52,8 +49,14 @@ def work(ctx: click.Context, once: bool, as_of: str | None, as_json: bool) -> No
 
 
 def _send_due(school: School, as_json: bool) -> int:
+    from course import wiring
+
     upkeep = school.upkeep.run()
-    counts = school.dispatcher.run_due()
+    try:
+        counts = school.dispatcher.run_due()
+    finally:
+        # A database that failed in the middle may take the last outcomes a moment later.
+        school.dispatcher.finish(wiring.DRAIN_SECONDS)
     numbers = counts.as_dict()
     now = school.clock.now()
     with school.db.read() as tx:
@@ -90,4 +93,4 @@ def _run(school: School) -> None:
     while not stop.wait(1.0):
         pass
     table.say("Stopping: the mail in hand is finished, the rest stays due.")
-    school.stop_driver(DRAIN_SECONDS)
+    school.stop_driver()

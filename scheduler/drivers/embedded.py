@@ -74,7 +74,7 @@ class Embedded:
     def stop(self, timeout: float = 30.0) -> bool:
         """End after the window in hand; True if it ended within `timeout` seconds.
 
-        Safe to call twice.
+        Outcomes that a failing database has not taken yet get as long again. Safe to call twice.
         """
         self._stopping.set()
         self._wanted.set()
@@ -84,7 +84,10 @@ class Embedded:
             scheduler.shutdown(wait=False)
         ended = self._turn.acquire(timeout=timeout)
         if ended:
-            self._turn.release()
+            try:
+                ended = self._dispatcher.finish(timeout)
+            finally:
+                self._turn.release()
         for thread in (self._waker, self._watchdog):
             if thread is not None:
                 thread.join(timeout=1.0)

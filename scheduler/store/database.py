@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from scheduler.errors import DatabaseDamaged, DatabaseUnavailable, NotAllowed
 from scheduler.store import faults, schema, sqlite
+from scheduler.store.reserve import Reserve
 
 #: A running transaction; every function of this room takes one first.
 Tx: TypeAlias = Connection
@@ -42,10 +43,13 @@ class Database:
         self._url = _parse(url)
         self._busy_seconds = busy_seconds
         self.dialect = self._url.get_backend_name()
+        self._reserve: Reserve | None = None
         if self.dialect == "sqlite":
             self._engine = sqlite.open_engine(self._url, busy_seconds)
             self._turnstile: sqlite.Turnstile | None = sqlite.Turnstile()
             reading: dict[str, Any] = {}
+            if not sqlite.in_memory(self._url):
+                self._reserve = Reserve(Path(str(self._url.database)))
         else:
             self._engine = _postgresql(self._url, busy_seconds)
             self._turnstile = None
@@ -101,6 +105,19 @@ class Database:
                     )
         return True
 
+    def ensure_room(self) -> None:
+        """Keep the space that outcomes need; `DatabaseUnavailable` when the disk is full.
+
+        Call it before a hand-over begins. PostgreSQL's disk cannot be seen from here: what it
+        refuses to record is kept and offered again.
+        """
+        if self._reserve is not None:
+            self._reserve.take()
+
+    def use_reserve(self) -> bool:
+        """Give up the kept space to rows that must be written now; False if there is none."""
+        return self._reserve is not None and self._reserve.give_up()
+
     def is_current(self) -> bool:
         """Is the schema exactly the one this program expects?"""
         with self.read() as tx:
@@ -118,6 +135,18 @@ class Database:
                 f"{self.describe()} is damaged ({'; '.join(findings)}): stop the program and "
                 "restore a backup (`course restore`)"
             )
+
+    def check_at_start(self) -> None:
+        """`check`, as far as a start has time for it.
+
+        A large SQLite file is read through only when its log lies beside it: the last program
+        did not end well, or another one is running. `course doctor` always reads all of it.
+        """
+        if self.dialect == "sqlite" and not sqlite.in_memory(self._url):
+            file = Path(str(self._url.database))
+            if not sqlite.wants_check(file):
+                return
+        self.check()
 
     def backup(self, path: Path) -> None:
         """Write a consistent copy to `path` while work goes on. SQLite only (`NotAllowed`)."""

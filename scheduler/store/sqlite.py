@@ -23,6 +23,9 @@ from scheduler.errors import DatabaseUnavailable
 #: `UPDATE ... FROM` and `RETURNING` came with this one.
 OLDEST = (3, 35, 0)
 
+#: A file up to this size is read through in well under a second.
+QUICKLY_CHECKED_BYTES = 64 * 1024 * 1024
+
 #: Between two tries to set a new file's journal.
 _JOURNAL_PAUSE_SECONDS = 0.02
 
@@ -113,6 +116,13 @@ def open_engine(url: URL, busy_seconds: float) -> Engine:
 def in_memory(url: URL) -> bool:
     """True for a database that lives only in this process."""
     return url.database in (None, "", ":memory:")
+
+
+def wants_check(file: Path) -> bool:
+    """Is this file small enough to be read through at a start, or was it not closed in order?"""
+    log = file.with_name(file.name + "-wal")
+    size = file.stat().st_size if file.exists() else 0
+    return size <= QUICKLY_CHECKED_BYTES or (log.exists() and log.stat().st_size > 0)
 
 
 def describe() -> str:

@@ -1,0 +1,59 @@
+"""Space kept free beside a SQLite file, so that what was handed over can always be written down.
+
+A full disk must not turn known outcomes into doubt. The file is taken before a hand-over begins
+and given up when the disk is full; until it can be taken again, nothing further is handed over.
+Refuses to judge how full a disk may get.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from scheduler.errors import DatabaseUnavailable
+
+#: Room for the outcomes of the largest window, a thousand mails, several times over.
+BYTES = 8 * 1024 * 1024
+
+
+class Reserve:
+    """The file `DATABASE.reserve`; any number of programs share it."""
+
+    def __init__(self, database: Path) -> None:
+        self._file = database.with_name(database.name + ".reserve")
+
+    def take(self) -> None:
+        """Make sure that the space is kept; `DatabaseUnavailable` when there is none."""
+        with suppress(OSError):
+            if self._file.stat().st_size >= BYTES:
+                return
+        try:
+            handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                _fill(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            self.give_up()
+            raise DatabaseUnavailable(
+                f"nothing is sent: {self._file.parent} has no room to write down what was sent"
+                f" ({error.strerror}): free some disk space"
+            ) from error
+
+    def give_up(self) -> bool:
+        """Free the space for the rows that need it now; False when it was free already."""
+        try:
+            self._file.unlink()
+        except OSError:
+            return False
+        return True
+
+
+def _fill(handle: int) -> None:
+    # A file with a hole in it keeps nothing free.
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, BYTES)
+    else:
+        os.write(handle, b"\0" * BYTES)
+        os.fsync(handle)

@@ -1,0 +1,110 @@
+"""Stands between a program and its PostgreSQL server, and cuts the line at the worst moment."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+#: Where PostgreSQL's clients look for the socket of port 5432 in a folder.
+NAME = ".s.PGSQL.5432"
+
+
+class Line:
+    """Forwards bytes both ways between one folder's socket and another's."""
+
+    def __init__(self, server: Path, folder: Path) -> None:
+        self._server = server / NAME
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listening.bind(str(folder / NAME))
+        self._listening.listen(64)
+        self._open: list[socket.socket] = []
+        self._armed = False
+        self._down = False
+        self._ended = False
+        #: How often the answer to a COMMIT was swallowed.
+        self.swallowed = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def swallow_next_commit(self) -> None:
+        """Let the next COMMIT reach the server, and its answer reach nobody."""
+        self._armed = True
+
+    def cut(self) -> None:
+        """Cut every connection and let no new one through."""
+        self._down = True
+        self._close_all()
+
+    def mend(self) -> None:
+        """Let connections through again."""
+        self._down = False
+
+    def close(self) -> None:
+        """End for good."""
+        self._ended = True
+        self._close_all()
+        self._listening.close()
+
+    def _accept(self) -> None:
+        while not self._ended:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            if self._down:
+                client.close()
+                continue
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                server.connect(str(self._server))
+            except OSError:
+                client.close()
+                continue
+            self._open += [client, server]
+            for source, target, asks in ((client, server, True), (server, client, False)):
+                threading.Thread(
+                    target=self._forward, args=(source, target, asks), daemon=True
+                ).start()
+
+    def _forward(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if asks and self._armed and b"COMMIT" in data:
+                    self._armed = False
+                    # The other direction is left without its reader: the answer is ours.
+                    target.sendall(data)
+                    self._swallow(target, source)
+                    return
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _swallow(self, server: socket.socket, client: socket.socket) -> None:
+        """Cut the client off first, then give the server the time to commit."""
+        client.shutdown(socket.SHUT_RDWR)
+        self.swallowed += 1
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_WR)  # it finishes what it was told, then hangs up
+        client.close()
+
+    def _close_all(self) -> None:
+        ends, self._open = self._open, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@contextmanager
+def line_to(url: str, server_home: Path) -> Iterator[tuple[Line, str]]:
+    """A line to this server, and the URL that leads through it."""
+    with tempfile.TemporaryDirectory(prefix="course-line-") as name:
+        line = Line(server_home, Path(name))
+        try:
+            yield line, url.replace(f"host={server_home}", f"host={name}")
+        finally:
+            line.close()
