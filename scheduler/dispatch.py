@@ -156,6 +156,11 @@ class Dispatcher:
         #: Why nothing was sent in this run, and what to do; empty when all is well.
         self.held = ""
 
+    def stop(self) -> None:
+        """End a run after the mail in hand, for good; from any thread or signal handler."""
+        self.stopping = True
+        self._provider.break_off()
+
     def run_due(self, *, until_idle: bool = True) -> Counts:
         """Send everything due and return the counts; raises `DatabaseUnavailable`.
 
@@ -321,6 +326,8 @@ class Dispatcher:
 
     def _note_provider(self, outcomes: Sequence[tuple[str, Outcome]]) -> None:
         """Leave a provider alone that fails whoever the learner is; all workers hear of it."""
+        if self.stopping:
+            return  # what was left undone for that says nothing of the provider
         said = [outcome.detail for _, outcome in outcomes if _is_away(outcome)]
         if not self._gate.is_news(len(said)):
             return

@@ -104,6 +104,9 @@ class Letterbox:
                 )
             yield message.delivery_id, outcome
 
+    def break_off(self) -> None:
+        """A window here is all or nothing."""
+
     def close(self) -> None:
         """Nothing to give back."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-import signal
 import socket
 import sys
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from course.cli import opening, table
+from course.cli.stopping import Stop
 
 if TYPE_CHECKING:
     from course.config import Settings
@@ -32,7 +33,9 @@ def serve(
 ) -> None:
     """Run web site and worker in one process.
 
-    Listens on 127.0.0.1 unless told otherwise. With --demo mail goes to the outbox only.
+    Listens on 127.0.0.1 unless told otherwise. With --demo mail goes to the outbox only. At
+    SIGTERM or Ctrl-C the mail in hand is finished, within 30 seconds, and the rest stays due; a
+    second signal ends at once.
     """
     from course import log, wiring
 
@@ -95,7 +98,18 @@ def admin_link(school: School) -> str:
 def _serve(school: School, listening: socket.socket, *, worker: bool) -> None:
     import uvicorn
 
+    from course import wiring
     from course.web.app import create_app
+
+    stop = Stop(school.dispatcher.stop)
+    stop.listen()
+
+    class Server(uvicorn.Server):
+        """Learns of signals from us, so that the worker hears of them at the same moment."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            stop.handle(sig, frame)
+            self.should_exit = True
 
     config = uvicorn.Config(
         create_app(school),
@@ -109,10 +123,7 @@ def _serve(school: School, listening: socket.socket, *, worker: bool) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     if worker:
         school.start_driver()
-    server = uvicorn.Server(config)
-    # uvicorn raises the signal once more when it has shut down; the driver still has to drain.
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: None)
-    server.run(sockets=[listening])
-    if not school.stop_driver():
+    if not stop.asked:
+        Server(config).run(sockets=[listening])
+    if not school.stop_driver(stop.left(wiring.DRAIN_SECONDS)):
         table.say("A mail was still in hand; it is looked into at the next start.")

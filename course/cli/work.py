@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from course.cli import doors, opening, table
+from course.cli.stopping import Stop
 
 if TYPE_CHECKING:
     from course.wiring import School
@@ -35,6 +35,9 @@ def instant(text: str) -> datetime:
 def work(ctx: click.Context, once: bool, as_of: str | None, as_json: bool) -> None:
     """Run the worker alone, or send what is due and exit.
 
+    At SIGTERM or Ctrl-C the mail in hand is finished, within 30 seconds, and the rest stays due;
+    a second signal ends at once.
+
     Exits with 4 when some deliveries failed, and 69 when the provider or the database is away.
     """
     if (as_of or as_json) and not once:
@@ -43,12 +46,14 @@ def work(ctx: click.Context, once: bool, as_of: str | None, as_json: bool) -> No
 
     clock = FixedClock(instant(as_of)) if as_of else None
     with opening.school(ctx, worker=True, clock=clock, quiet=once) as school:
+        stop = Stop(school.dispatcher.stop)
+        stop.listen()
         if once:
-            ctx.exit(_send_due(school, as_json))
-        _run(school)
+            ctx.exit(_send_due(school, as_json, stop))
+        _run(school, stop)
 
 
-def _send_due(school: School, as_json: bool) -> int:
+def _send_due(school: School, as_json: bool, stop: Stop) -> int:
     from course import wiring
 
     upkeep = school.upkeep.run()
@@ -68,6 +73,9 @@ def _send_due(school: School, as_json: bool) -> int:
     else:
         for name, number in numbers.items():
             click.echo(f"{name:<10} {number}")
+    if stop.asked:
+        table.say("Stopped: the mail in hand was finished, the rest stays due.")
+        return 0
     if held:
         table.say(f"Nothing was sent: {held}")
         return doors.FAILED
@@ -80,17 +88,18 @@ def _send_due(school: School, as_json: bool) -> int:
     return 0
 
 
-def _run(school: School) -> None:
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+def _run(school: School, stop: Stop) -> None:
+    from course import wiring
+
     if school.held:
         table.say(f"Nothing is sent: {school.held}")
     school.start_driver()
     table.say(
         f"Working on {school.db.describe()}, sending by {school.provider.name}. Ctrl-C stops."
     )
-    while not stop.wait(1.0):
-        pass
+    # Not a lock's wait: a signal handler that set it could find it held by the very same thread.
+    while not stop.asked:
+        time.sleep(0.5)
     table.say("Stopping: the mail in hand is finished, the rest stays due.")
-    school.stop_driver()
+    if not school.stop_driver(stop.left(wiring.DRAIN_SECONDS)):
+        table.say("A mail was still in hand; it is looked into at the next start.")

@@ -81,6 +81,14 @@ class Provider(Protocol):
         """
         ...
 
+    def break_off(self) -> None:
+        """From now on begin no hand-over, for good: `send` ends after the one in hand.
+
+        What it does not get to any more is deferred, as above. May be called from any thread,
+        while another sends, and from a signal handler.
+        """
+        ...
+
     def close(self) -> None:
         """Give back connections; safe to call twice."""
         ...

@@ -40,12 +40,15 @@ class Embedded:
         *,
         tick_seconds: float = 20.0,
         after_tick: Callable[[datetime], None] = lambda _: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        """`alive` is called at the start and once a tick, also while a long pass goes on."""
         self._dispatcher = dispatcher
         self._upkeep = upkeep
         self._clock = clock
         self._tick_seconds = tick_seconds
         self._after_tick = after_tick
+        self._alive = alive
         #: One pass at a time, whoever asked for it.
         self._turn = threading.Lock()
         self._stopping = threading.Event()
@@ -78,7 +81,7 @@ class Embedded:
         """
         self._stopping.set()
         self._wanted.set()
-        self._dispatcher.stopping = True
+        self._dispatcher.stop()
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.shutdown(wait=False)
@@ -142,7 +145,9 @@ class Embedded:
     def _watch(self) -> None:
         """Start APScheduler anew when its ticks have stopped coming."""
         limit = self._tick_seconds * STALLED_TICKS
+        self._say_alive()
         while not self._stopping.wait(self._tick_seconds):
+            self._say_alive()
             if self._turn.locked() or self._clock.monotonic() - self._beat <= limit:
                 continue
             log.warning("driver_stalled", seconds=round(self._clock.monotonic() - self._beat))
@@ -152,3 +157,12 @@ class Embedded:
             self._beat = self._clock.monotonic()
             self._start_scheduler()
             self.wake()
+
+    def _say_alive(self) -> None:
+        """Nothing depends on it, so no fault in it may end the watchdog."""
+        try:
+            self._alive()
+        except SchedulerError as error:
+            log.debug("presence_failed", error=str(error))
+        except Exception:
+            log.exception("presence_failed")

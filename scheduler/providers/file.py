@@ -57,6 +57,11 @@ class Outbox:
     def __init__(self, folder: Path, deadline: float = 50.0) -> None:
         self._folder = folder
         self._deadline = deadline
+        self._broken_off = False
+
+    def break_off(self) -> None:
+        """See `Provider.break_off`."""
+        self._broken_off = True
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -65,7 +70,10 @@ class Outbox:
         """See `Provider.send`. `Accepted.ref` is the file's name, synced to disk."""
         until = time.monotonic() + self._deadline
         for message in messages:
-            if time.monotonic() > until:
+            if self._broken_off:
+                told = Deferred("told to stop before its turn", Fault.TRANSPORT)
+                yield message.delivery_id, told
+            elif time.monotonic() > until:
                 slow = Deferred("no time left in this batch: the disk is slow", Fault.TRANSPORT)
                 yield message.delivery_id, slow
             else:

@@ -99,6 +99,11 @@ class SendGrid:
         self._deadline = deadline
         self._clock = clock or RealClock()
         self._kept: Kept[_Client] = Kept(_KEPT, _IDLE_S)
+        self._broken_off = False
+
+    def break_off(self) -> None:
+        """See `Provider.break_off`; a request under way still gets its answer."""
+        self._broken_off = True
 
     def close(self) -> None:
         """Hang up all idle connections."""
@@ -128,6 +133,8 @@ class SendGrid:
             self._kept.give(client)
 
     def _request(self, client: _Client, part: Sequence[Message], until: float) -> Answer:
+        if self._broken_off:
+            return Answer(Deferred("told to stop before its turn", Fault.TRANSPORT))
         if left(until) < min(self._host.timeout, self._deadline / 5):
             # Too late to wait for the answer: better not sent than uncertain.
             return Answer(Deferred("no time left in this batch", Fault.TRANSPORT))

@@ -20,6 +20,7 @@ from scheduler.providers.wire.smtp_url import Server, read_server
 
 #: This many troubles in a row mean that the next message would fare no better.
 _TROUBLES = 2
+_TOLD_TO_STOP = Deferred("told to stop before its turn", Fault.TRANSPORT)
 
 
 def connect(settings: Mapping[str, Any]) -> Provider:
@@ -40,6 +41,11 @@ class Smtp:
         self._server = server
         self._context = None if server.tls == "off" else tls_context(server.ca_file, "smtp")
         self._kept: Kept[Session] = Kept(server.pool, server.idle)
+        self._broken_off = False
+
+    def break_off(self) -> None:
+        """See `Provider.break_off`; the message in hand still gets its answer."""
+        self._broken_off = True
 
     def close(self) -> None:
         """Say goodbye on all idle connections."""
@@ -52,6 +58,9 @@ class Smtp:
         kept = self._take(until)
         troubles = 0
         while waiting:
+            if self._broken_off:
+                yield from _all(waiting, _TOLD_TO_STOP, tried=True)
+                break
             if left(until) < self._server.reserve:
                 out_of_time = Deferred("no time left in this batch", Fault.TRANSPORT)
                 yield from _all(waiting, out_of_time, tried=True)
@@ -80,6 +89,9 @@ class Smtp:
                     if troubles >= _TROUBLES:
                         yield from _all(waiting, outcome)
                         waiting = []
+                        break
+                    if self._broken_off:
+                        # The server may be waiting for the next body: it never gets one.
                         break
                 else:
                     whole = True

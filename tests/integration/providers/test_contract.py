@@ -47,6 +47,21 @@ def test_each_message_is_taken_once_and_said_so_once(world: World) -> None:
     assert sorted(world.delivered()) == sorted(m.delivery_id for m in messages)
 
 
+def test_told_to_break_off_it_begins_no_further_hand_over(world: World) -> None:
+    sending = iter(world.provider.send(letters(5)))
+    first = [next(sending)]
+    world.provider.break_off()
+    outcomes = first + list(sending)
+    assert len(outcomes) == 5
+    taken = {number for number, outcome in outcomes if isinstance(outcome, Accepted)}
+    # What is not taken is known not to have arrived.
+    assert set(world.delivered()) == taken
+    assert first[0][0] in taken
+    later = sent(world, letters(2))
+    assert all(isinstance(outcome, Deferred) for outcome in later.values())
+    assert set(world.delivered()) == taken
+
+
 def test_no_messages_are_no_trouble(world: World) -> None:
     assert list(world.provider.send([])) == []
 
