@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from scheduler.clock import Clock, OffsetClock, RealClock
 from scheduler.dispatch import Dispatcher, DispatchSettings, PaceSettings
 from scheduler.domain.provider import Outcome, Provider
 from scheduler.enrolling import Enrolling, EnrollingSettings
-from scheduler.errors import DatabaseOutdated
+from scheduler.errors import DatabaseOutdated, SchedulerError
 from scheduler.providers import open_provider
 from scheduler.store import Database, people, reports
 from scheduler.upkeep import Upkeep, UpkeepSettings
@@ -59,6 +60,7 @@ class School:
     #: Demo only: let time pass until everybody has had their next lesson.
     next_morning: Callable[[], Any] | None = None
     _driver: Any = field(default=None, repr=False)
+    _presence: Any = field(default=None, repr=False)
     _noted: float = field(default=-1e9, repr=False)
 
     @property
@@ -78,13 +80,16 @@ class School:
     def start_driver(self) -> None:
         """Begin looking at who is due, in threads of this process."""
         from scheduler.drivers.embedded import Embedded
+        from scheduler.drivers.presence import Presence
 
+        self._presence = Presence(self.db, self.clock, self.dispatcher.owner)
         self._driver = Embedded(
             self.dispatcher,
             self.upkeep,
             self.clock,
             tick_seconds=self.settings.scheduler.tick_seconds,
             after_tick=self._note_tick,
+            alive=self._presence.renew,
         )
         self.wake = self._driver.wake
         self._driver.start()
@@ -92,7 +97,12 @@ class School:
     def stop_driver(self, timeout: float = DRAIN_SECONDS) -> bool:
         """Finish the window in hand, leave the rest due; True when it ended in time (seconds)."""
         driver, self._driver = self._driver, None
-        return True if driver is None else bool(driver.stop(timeout))
+        if driver is None:
+            return True
+        ended = bool(driver.stop(timeout))
+        with suppress(SchedulerError):
+            self._presence.withdraw()
+        return ended
 
     def send_one(self, course: str, lesson: str, to: str) -> Outcome:
         """One copy marked [TEST] through the chosen provider; no learner is touched.

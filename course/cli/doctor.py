@@ -27,6 +27,8 @@ _FREEMAIL = (
     "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com",
     "icloud.com", "aol.com", "gmx.de", "gmx.net", "web.de", "proton.me",
 )  # fmt: skip
+#: A worker that has not said so for this many ticks is no longer there.
+_MISSED_TICKS = 3
 _LITTLE_SPACE = 200 * 1024 * 1024
 _MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
 
@@ -175,7 +177,7 @@ def _people(settings: Settings, database: Database) -> Iterator[Result]:
     from course import adoption, wiring
     from scheduler.clock import RealClock
     from scheduler.rules.pace import BreakerState
-    from scheduler.store import pace, people, reports
+    from scheduler.store import pace, people, presence, reports
 
     now = RealClock().now()
     with database.read() as tx:
@@ -184,6 +186,8 @@ def _people(settings: Settings, database: Database) -> Iterator[Result]:
         offset = people.get_meta(tx, wiring.DEMO_OFFSET)
         seen = reports.overview(tx, now, now - timedelta(days=1), now)
         resting = pace.breaker(tx, settings.delivery)
+        ticks = timedelta(seconds=settings.scheduler.tick_seconds * _MISSED_TICKS)
+        workers = [worker.place for worker in presence.workers(tx, since=now - ticks)]
     if held:
         yield Result("sending", "problem", "nothing is sent", held)
     if resting.state is not BreakerState.CLOSED:
@@ -194,6 +198,12 @@ def _people(settings: Settings, database: Database) -> Iterator[Result]:
     if offset is not None:
         ahead = timedelta(seconds=round(float(offset)))
         yield Result("demo", "warning", f"this is a demo's database, {ahead} ahead of the clock")
+    if len(workers) > 1 and database.dialect == "sqlite":
+        yield Result(
+            "workers", "warning", f"{len(workers)} on one file, safe but needless: "
+            + ", ".join(workers),
+            "keep one: start the others with `course serve --no-worker`",
+        )  # fmt: skip
     failures = sum(seen.failures.values())
     if failures:
         yield Result(
