@@ -47,8 +47,14 @@ class DeliveryKind(StrEnum):
 #: Letters and the keys they carry in the ledger; a repeatable letter adds `-N`.
 CONFIRM, WELCOME, COMPLETED, LINKS = "@confirm", "@welcome", "@completed", "@links"
 
+#: Letters about another address: asks the new one, tells the old one, tells one that is taken.
+ADDRESS, MOVED, TAKEN = "@address", "@moved", "@taken"
+
+#: Letters that go to an address of their own, whatever the learner's is by then.
+OWN_ADDRESS = frozenset({ADDRESS, MOVED, TAKEN})
+
 #: Letters that may be owed more than once in a round.
-REPEATABLE = frozenset({CONFIRM, LINKS})
+REPEATABLE = frozenset({CONFIRM, LINKS}) | OWN_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)

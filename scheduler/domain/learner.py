@@ -26,7 +26,7 @@ class Consent:
     """What was agreed, when, where and in which wording; kept after leaving."""
 
     #: One of: `signup`, `confirm`, `import`, `staff`, `settings`, `pause`, `resume`, `leave`,
-    #: `restart`, `next`, `skip`.
+    #: `restart`, `next`, `skip`, `address`, `address-back` (a change of address was taken back).
     action: str
     #: The exact sentence the person saw, or the operator's statement for an import.
     text: str
