@@ -215,10 +215,21 @@ class Settler:
             if consequence.suppress:
                 hashed = suppression.address_hash(self._salt, people.address_key(delivery.to_addr))
                 people.suppress(tx, hashed, reason="bounced", source=self._provider, now=now)
+            if not self._is_theirs(tx, delivery):
+                continue
             if consequence.stop:
                 self._stop_all_runs(tx, delivery, now)
             elif consequence.pause:
                 self.pause_runs(tx, [delivery.enrollment_id], now)
+
+    def _is_theirs(self, tx: Tx, delivery: Delivery) -> bool:
+        """Did it go where this person is reached now? What another address says, a mistyped
+        or a former one, is no word on them."""
+        run = people.enrollment(tx, delivery.enrollment_id)
+        learner = None if run is None else people.learner(tx, run.learner_id)
+        return learner is not None and people.address_key(learner.address) == people.address_key(
+            delivery.to_addr
+        )
 
     def _stop_all_runs(self, tx: Tx, delivery: Delivery, now: datetime) -> None:
         run = people.enrollment(tx, delivery.enrollment_id, lock=True)

@@ -8,11 +8,21 @@ is one transaction. Raises `NotAllowed` where an enrollment's state forbids the 
 from scheduler.enrolling.desk import EnrollingSettings
 from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
 from scheduler.enrolling.leaving import Leaving
+from scheduler.enrolling.moving import Move, Moving, may_ask
 from scheduler.enrolling.pacing import Pacing
 from scheduler.enrolling.ticking import Ticking
 
-__all__ = ["Confirmed", "Enrolled", "Enrolling", "EnrollingSettings", "NewPerson", "SignUp"]
+__all__ = [
+    "Confirmed",
+    "Enrolled",
+    "Enrolling",
+    "EnrollingSettings",
+    "Move",
+    "NewPerson",
+    "SignUp",
+    "may_ask",
+]
 
 
-class Enrolling(Joining, Pacing, Ticking, Leaving):
-    """One desk, four clerks."""
+class Enrolling(Joining, Pacing, Ticking, Moving, Leaving):
+    """One desk, five clerks."""

@@ -1,6 +1,7 @@
 """What every clerk of the enrolling desk needs: lookups with locks, slots, new rows.
 
-Holds no public promise of its own; see `joining`, `pacing`, `ticking` and `leaving`.
+Holds no public promise of its own; see `joining`, `pacing`, `ticking`,
+`moving` and `leaving`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,12 @@ from dataclasses import replace
 from datetime import datetime, time
 
 from scheduler import zones
-from scheduler.domain.delivery import DeliveryKind, DeliveryState, original_key
+from scheduler.domain.delivery import (
+    OWN_ADDRESS,
+    DeliveryKind,
+    DeliveryState,
+    original_key,
+)
 from scheduler.domain.enrollment import (
     DELIVERY_FAILED,
     OPEN_STATES,
@@ -20,7 +25,7 @@ from scheduler.enrolling.desk import FAR_FUTURE, Desk, new_lesson, new_letter, w
 from scheduler.errors import NotAllowed
 from scheduler.finishing import finished, owed_at_finish
 from scheduler.rules import due, progress
-from scheduler.store import Tx, ledger, people
+from scheduler.store import Tx, ledger, moving, people
 
 
 class Pacing(Desk):
@@ -166,6 +171,8 @@ class Pacing(Desk):
             run = self._locked(tx, enrollment_id)
             if run.state is EnrollmentState.STOPPED:
                 raise NotAllowed("this enrollment has ended: nothing may be sent to it")
+            if original_key(key) in OWN_ADDRESS:
+                raise NotAllowed(f"{key!r} went to another address: the wish has to be made anew")
             rows = [d for d in ledger.deliveries_of(tx, run.id) if d.round == run.round]
             if key not in {d.key for d in rows}:
                 sent = ", ".join(d.key for d in rows) or "nothing yet"
@@ -190,6 +197,8 @@ class Pacing(Desk):
             run = self._locked(tx, found.enrollment_id)
             if not ledger.requeue(tx, delivery_id, now):
                 return False
+            # It goes where the person is now, which may be why it is owed anew.
+            moving.redirect_open(tx, [run.id], self._learner(tx, run).address, now)
             if run.state is EnrollmentState.PAUSED and run.reason == DELIVERY_FAILED:
                 run = progress.apply(run, EnrollmentEvent.RESUMED, now)
             if found.kind is DeliveryKind.LESSON:

@@ -202,6 +202,8 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
         or_(
             state_in(_d.kind, "lesson") & state_in(_e.state, "active"),
             state_in(_d.kind, "letter") & (_e.state != "stopped"),
+            # The cure for a dead address: a letter to another one.
+            _d.key.like("@address%") & state_in(_e.state, "stopped") & (_e.reason == "bounced"),
         ),
     )
     suppressed = exists().where(_s.address_hash == b.c.address_hash)

@@ -124,14 +124,11 @@ def update_learner(
     first_name: str | None = None,
     timezone: str | None = None,
     language: str | None = None,
-    address: str | None = None,
 ) -> None:
-    """Change what is given; deliveries already owed keep the address they were owed to."""
+    """Change what is given. The address is not among it: see `moving`."""
     name = None if first_name is None else batch.line(first_name)
     given = {"first_name": name, "timezone": timezone, "language": language}
     values = {column: value for column, value in given.items() if value is not None}
-    if address is not None:
-        values |= {"address": address, "address_key": address_key(address)}
     if values:
         tx.execute(update(learners).where(_l.id == learner_id).values(values))
 

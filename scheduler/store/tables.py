@@ -159,7 +159,7 @@ deliveries = Table(
     Column("key", String(200), nullable=False),
     # Position of the lesson when it was owed; 0 for letters.
     Column("position", Integer, nullable=False, default=0),
-    # Where it goes; an address changed later does not move it.
+    # Where it goes; a change of address moves it until it has been handed over.
     Column("to_addr", Text, nullable=False),
     # due, claimed, sending, accepted, waiting, uncertain, refused, dead, cancelled or skipped.
     Column("state", String(16), nullable=False),
