@@ -22,6 +22,7 @@ from course.lesson import Lesson
 from course.links import Links
 from course.mail.compiled import Cut, PartsForm, RawForm, refuse_tags
 from course.mail.document import (
+    NOTICES,
     Document,
     describe,
     describe_notice,
@@ -42,7 +43,7 @@ from course.mail.holes import Marks, fill
 from course.mail.layout import Imprint, Layout
 from course.mail.mime import date_header, subject_line, token_header
 from course.mail.person import SAMPLE, pretended, values_of
-from scheduler.domain.delivery import CONFIRM, LINKS, Claimed, original_key
+from scheduler.domain.delivery import Claimed, original_key
 from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Shared, Unfit
 
@@ -176,7 +177,7 @@ class CourseComposer:
                 return f"there is no course {course_key!r} in the lessons folder: put it back"
             # A copy sent once more is the same mail as the first.
             notice = original_key(key)
-            if notice not in (CONFIRM, LINKS):
+            if notice not in NOTICES:
                 lesson = sound_lesson(course, notice)
                 stamp = (course_key, course.version, lesson.key, lesson.version, looks)
             else:
@@ -188,7 +189,7 @@ class CourseComposer:
                     self._documents.move_to_end(self._compiled[stamp].version)
                     return self._compiled[stamp]
                 if lesson is None:
-                    document = describe_notice("confirm" if notice == CONFIRM else "links", course)
+                    document = describe_notice(NOTICES[notice], course)
                 else:
                     document = describe(course, lesson)
                 compiled = self._compile(document)

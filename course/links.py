@@ -36,13 +36,19 @@ class Purpose(StrEnum):
     READ = "read"
     #: "I did it"; names a delivery.
     DONE = "done"
+    #: Move to the address this letter went to; names a delivery.
+    ADDRESS = "address"
     #: One-time way into the admin pages; names a nonce.
     ADMIN = "admin"
 
 
 #: How long a link works. A purpose that is not here never expires: mail is read years later, and
 #: a leave link has to work for every mail ever sent.
-LIFETIMES = {Purpose.CONFIRM: timedelta(days=7), Purpose.ADMIN: timedelta(minutes=10)}
+LIFETIMES = {
+    Purpose.CONFIRM: timedelta(days=7),
+    Purpose.ADDRESS: timedelta(days=7),
+    Purpose.ADMIN: timedelta(minutes=10),
+}
 
 #: Purposes whose subject is the number of an enrollment, written as it is.
 OF_ENROLLMENT = frozenset({Purpose.CONFIRM, Purpose.LEARN, Purpose.MANAGE, Purpose.LEAVE})
@@ -89,8 +95,7 @@ class Links:
 
     def confirm(self, enrollment_id: int) -> str:
         """Works for 7 days."""
-        token = self._signers[Purpose.CONFIRM].sign(str(enrollment_id)).decode("ascii")
-        return f"{self.base_url}/confirm/{token}"
+        return f"{self.base_url}/confirm/{self._dated(Purpose.CONFIRM, str(enrollment_id))}"
 
     def learn(self, enrollment_id: int) -> str:
         """The learner's own page. Never expires."""
@@ -112,10 +117,13 @@ class Links:
         """The page with the "I did it" button. Never expires."""
         return self._link(Purpose.DONE, _packed(delivery_id))
 
+    def address(self, delivery_id: str) -> str:
+        """Have all mail come where this very letter went. Works for 7 days."""
+        return f"{self.base_url}/address/{self._dated(Purpose.ADDRESS, _packed(delivery_id))}"
+
     def admin_enter(self, nonce: str) -> str:
         """Works for 10 minutes; whoever opens it must see to it that it works once."""
-        token = self._signers[Purpose.ADMIN].sign(_packed(nonce)).decode("ascii")
-        return f"{self.base_url}/admin/enter?token={token}"
+        return f"{self.base_url}/admin/enter?token={self._dated(Purpose.ADMIN, _packed(nonce))}"
 
     def open(self, purpose: Purpose | str, token: str) -> Opened | None:
         """What a token names, or None when it is forged, garbled or made for another purpose."""
@@ -164,6 +172,9 @@ class Links:
         if self._now is not None:
             return self._now()
         return datetime.fromtimestamp(TimestampSigner("unused").get_timestamp(), UTC)
+
+    def _dated(self, purpose: Purpose, subject: str) -> str:
+        return self._signers[purpose].sign(subject).decode("ascii")
 
     def _link(self, purpose: Purpose, subject: str) -> str:
         # Five of these go into every mail: the same bytes as `Signer.sign` for a tenth of the CPU.

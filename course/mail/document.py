@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from course.errors import CourseError
 from course.mail.mime import clean
+from scheduler.domain.delivery import ADDRESS, CONFIRM, LINKS, MOVED, TAKEN
 from scheduler.domain.syllabus import Readiness
 
 if TYPE_CHECKING:
     from course.catalog import Course
     from course.lesson import Lesson
 
-Kind = Literal["lesson", "letter", "confirm", "links"]
+Notice = Literal["confirm", "links", "address", "moved", "taken"]
+Kind = Literal["lesson", "letter"] | Notice
 Document = dict[str, Any]
 
 #: Raised when the shape changes, so that an old document can still be told apart.
 FORMAT = 1
+
+#: Letters that are ours, by their key in the ledger.
+NOTICES: dict[str, Notice] = {
+    CONFIRM: "confirm", LINKS: "links", ADDRESS: "address", MOVED: "moved", TAKEN: "taken",
+}  # fmt: skip
 
 _LESSON_FIELDS = (
     "key", "title", "subject", "preheader", "idea", "body", "short", "reply", "tomorrow",
@@ -51,7 +58,7 @@ def describe(course: Course, lesson: Lesson) -> Document:
     }
 
 
-def describe_notice(kind: Literal["confirm", "links"], course: Course) -> Document:
+def describe_notice(kind: Notice, course: Course) -> Document:
     """The document of a letter that is ours: it has no file in the course's folder."""
     return _document(kind, course)
 

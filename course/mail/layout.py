@@ -25,8 +25,8 @@ from course.mail.marked import Words, lesson_fields, opening, trusted
 
 #: Written from right to left.
 _RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
-_URLS = ("read", "learn", "manage", "leave", "done", "confirm")
-_PERSON = ("first_name", "hour", "days", "address", "asked_at")
+_URLS = ("read", "learn", "manage", "leave", "done", "confirm", "move")
+_PERSON = ("first_name", "hour", "days", "address", "asked_at", "new_address")
 _TEXT_WIDTH = 72
 
 _PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL | re.IGNORECASE)
@@ -157,10 +157,19 @@ class Layout:
         return view
 
 
-_SUBJECTS = {"confirm": "Please confirm: ", "links": "Your links: "}
+_SUBJECTS = {
+    "confirm": "Please confirm: ",
+    "links": "Your links: ",
+    "address": "Please confirm your new address: ",
+    "moved": "Your address was changed: ",
+    "taken": "About a change of address: ",
+}
 _PREHEADERS = {
     "confirm": "One click, and your course can begin. Nothing is sent before it.",
     "links": "You are already on this course. Here is the way to your page.",
+    "address": "One click, and your course comes here. Nothing changes before it.",
+    "moved": "Your course goes to another address now. Was it not you? Take it back here.",
+    "taken": "This address has a place of its own here. Nothing has changed.",
 }
 
 

@@ -64,6 +64,12 @@ def instant_in_words(instant: datetime) -> str:
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year} at {at.hour:02}:{at.minute:02} UTC"
 
 
+def masked(address: str) -> str:
+    """`zoe@example.com` as `z••@example.com`: mails get forwarded, pages get shared."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}••@{domain}"
+
+
 def pretended(course: Course, key: str, learner: Learner, now: datetime) -> Claimed:
     """A delivery that nobody is owed, for previews and test copies; its links open no page."""
     kind = DeliveryKind.LETTER if key.startswith("@") else DeliveryKind.LESSON
@@ -83,11 +89,13 @@ _VALUES: dict[str, Callable[[Claimed, Links], str]] = {
     "learner.hour": lambda claimed, _: hour_in_words(claimed.enrollment.cadence),
     "learner.days": lambda claimed, _: days_in_words(claimed.enrollment.cadence),
     "learner.address": lambda claimed, _: claimed.delivery.to_addr,
-    "learner.asked_at": lambda claimed, _: instant_in_words(claimed.enrollment.created_at),
+    "learner.asked_at": lambda claimed, _: instant_in_words(claimed.delivery.created_at),
+    "learner.new_address": lambda claimed, _: masked(claimed.learner.address),
     "url.confirm": lambda claimed, links: links.confirm(claimed.enrollment.id),
     "url.learn": lambda claimed, links: links.learn(claimed.enrollment.id),
     "url.manage": lambda claimed, links: links.manage(claimed.enrollment.id),
     "url.leave": lambda claimed, links: links.leave(claimed.enrollment.id),
     "url.read": lambda claimed, links: links.read(claimed.delivery.id),
     "url.done": lambda claimed, links: links.done(claimed.delivery.id),
+    "url.move": lambda claimed, links: links.address(claimed.delivery.id),
 }

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from babel.dates import format_date
 
+from course.mail.person import masked as masked
 from course.pace_words import say_days
 from scheduler.domain.delivery import original_key
 from scheduler.domain.syllabus import Cadence
@@ -70,12 +71,6 @@ def listed(words: Collection[str]) -> str:
     return f"{', '.join(front)} and {last}" if front else last
 
 
-def masked(address: str) -> str:
-    """`zoe@example.com` as `z••@example.com`: mails get forwarded, pages get shared."""
-    local, _, domain = address.rpartition("@")
-    return f"{local[:1]}••@{domain}"
-
-
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Says "1 lesson" or "5 lessons"; thousands are parted by a thin space."""
     return f"{number:,} {one if number == 1 else many or one + 's'}".replace(",", "\u202f")
@@ -111,6 +106,9 @@ _LETTERS = {
     "@links": "reminder of links",
     "@welcome": "welcome",
     "@completed": "closing letter",
+    "@address": "confirmation of a new address",
+    "@moved": "notice of a new address",
+    "@taken": "note on a wish for this address",
 }
 
 

@@ -23,7 +23,18 @@ LONG = (
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     school = composer(plant(tmp_path_factory.mktemp("school"), **{"4-long": LONG}))
     found = {}
-    for key in ("bed", "sow", "grow", "long", "@welcome", "@confirm", "@links"):
+    for key in (
+        "bed",
+        "sow",
+        "grow",
+        "long",
+        "@welcome",
+        "@confirm",
+        "@links",
+        "@address",
+        "@moved",
+        "@taken",
+    ):
         found[key] = body(composed(school, claimed(key, name="Wilhelmina-Charlotte")), "html")
     arabic = plant(tmp_path_factory.mktemp("rtl"), course="title: حديقة\nlanguage: ar\n")
     found["rtl"] = body(composed(composer(arabic), claimed("bed")), "html")
@@ -32,7 +43,20 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return found
 
 
-KEYS = ["bed", "sow", "grow", "long", "@welcome", "@confirm", "@links", "rtl", "online"]
+KEYS = [
+    "bed",
+    "sow",
+    "grow",
+    "long",
+    "@welcome",
+    "@confirm",
+    "@links",
+    "@address",
+    "@moved",
+    "@taken",
+    "rtl",
+    "online",
+]
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -14,7 +14,18 @@ from course.errors import CourseError
 from scheduler.domain.message import Unfit
 from tests.mailroom import BASE, SENDER, body, claimed, composed, composer, links_in, parsed, plant
 
-ALL = ["bed", "sow", "grow", "@welcome", "@completed", "@confirm", "@links"]
+ALL = [
+    "bed",
+    "sow",
+    "grow",
+    "@welcome",
+    "@completed",
+    "@confirm",
+    "@links",
+    "@address",
+    "@moved",
+    "@taken",
+]
 COURSE_MAIL = ALL[:5]
 
 

@@ -12,6 +12,7 @@ import pytest
 from jinja2 import Template
 
 from course.compose import CourseComposer
+from course.mail.document import NOTICES as KINDS
 from course.mail.document import describe, describe_notice
 from course.mail.person import values_of
 from course.source import variables
@@ -32,7 +33,7 @@ from tests.mailroom import (
 
 LESSONS = ["bed", "sow", "grow"]
 LETTERS = ["@welcome", "@completed"]
-NOTICES = ["@confirm", "@links", "@confirm-2", "@links-3"]
+NOTICES = [*KINDS, "@confirm-2", "@links-3", "@address-2"]
 ONCE = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
 
 
@@ -265,8 +266,8 @@ class SlowWay:
         course = school.catalog.course("garden")
         assert course is not None
         key = re.sub(r"-\d$", "", key)
-        if key in ("@confirm", "@links"):
-            document = describe_notice("confirm" if key == "@confirm" else "links", course)
+        if key in KINDS:
+            document = describe_notice(KINDS[key], course)
         else:
             document = describe(course, (course.lessons | course.letters)[key])
         marks = school._marks(document)

@@ -9,11 +9,23 @@ from pathlib import Path
 import pytest
 
 from course.compose import CourseComposer
+from course.mail.document import NOTICES
 from course.mail.mime import clean
 from scheduler.domain.message import Message, Shared, Unfit
 from tests.mailroom import NAUGHTY, body, claimed, composed, composer, parsed, plant
 
-ALL = ["bed", "sow", "grow", "@welcome", "@completed", "@confirm", "@links"]
+ALL = [
+    "bed",
+    "sow",
+    "grow",
+    "@welcome",
+    "@completed",
+    "@confirm",
+    "@links",
+    "@address",
+    "@moved",
+    "@taken",
+]
 #: Fields SendGrid refuses among the headers of a personalization.
 FORBIDDEN = {
     "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
@@ -77,7 +89,7 @@ def test_s3_s6_headers_are_allowed_strings_of_one_line(school: CourseComposer, k
         assert value.isascii()
         assert value.isprintable()
         assert "=?" not in value
-    listed = key not in ("@confirm", "@links")
+    listed = key not in NOTICES
     assert ("List-Unsubscribe" in message.headers) == listed
     assert ("List-Unsubscribe-Post" in message.headers) == listed
     assert ("Auto-Submitted" in message.headers) == (not listed)

@@ -10,7 +10,18 @@ import pytest
 from course.compose import CourseComposer
 from tests.mailroom import SENDER, body, claimed, composed, composer, links_in, plant
 
-ALL = ["bed", "sow", "grow", "@welcome", "@completed", "@confirm", "@links"]
+ALL = [
+    "bed",
+    "sow",
+    "grow",
+    "@welcome",
+    "@completed",
+    "@confirm",
+    "@links",
+    "@address",
+    "@moved",
+    "@taken",
+]
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,7 @@ def url(links: Links, purpose: Purpose) -> str:
         Purpose.LEAVE: lambda: links.leave(42),
         Purpose.READ: lambda: links.read(DELIVERY),
         Purpose.DONE: lambda: links.done(DELIVERY),
+        Purpose.ADDRESS: lambda: links.address(DELIVERY),
         Purpose.ADMIN: lambda: links.admin_enter("abc-nonce"),
     }[purpose]()
 

@@ -378,6 +378,7 @@ def test_a_late_bounce_of_the_old_address_does_not_stop_who_has_moved(office, ru
     office.letterbox.before = lambda _: None
     office.letterbox.answers.clear()
     assert office.enrolling.requeue(refused.id)
+    assert office.deliveries(run)["two"].to_addr == NEW
     office.pass_time(DAY)
     assert office.lessons(NEW)[:1] == ["two"]
 
