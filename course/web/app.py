@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from course.web import api, assets, desk, guard, health, outbox
 from course.web.admin import learners, session, today
-from course.web.learner import confirm, done, inbox, learn, leave, manage, read, signup
+from course.web.learner import confirm, done, inbox, learn, leave, manage, moving, read, signup
 from course.web.pages import template_folders
 from course.web.school import School
 from scheduler.errors import DatabaseUnavailable
@@ -106,7 +106,7 @@ def create_app(school: School) -> FastAPI:
         # The signup form may stand on another site; it carries no authority to be borrowed.
         open_to_all=lambda path: _SIGNUP.fullmatch(path) is not None,
     )
-    for door in (signup, inbox, confirm, read, learn, done, manage, leave):
+    for door in (signup, inbox, confirm, read, learn, done, manage, moving, leave):
         app.include_router(door.router)
     for door in (session, today, learners):
         app.include_router(door.router)
@@ -134,6 +134,9 @@ def _version() -> str:
 
 
 def _robots() -> Response:
-    private = ("admin", "confirm", "learn", "manage", "leave", "read", "done", "outbox")
+    private = (
+        *("admin", "confirm", "learn", "manage", "address", "leave", "read", "done"),
+        "outbox",
+    )
     lines = ["User-agent: *", *(f"Disallow: /{name}/" for name in private)]
     return PlainTextResponse("\n".join(lines) + "\n")

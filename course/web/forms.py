@@ -127,6 +127,12 @@ class PaceForm(Form):  # type: ignore[misc]
         return frozenset(DAY_NAMES.index(name) for name in self.days.data)
 
 
+class MoveForm(Form):  # type: ignore[misc]
+    """Another address, on the learner's private page."""
+
+    email = StringField(filters=[lambda text: (text or "").strip()], validators=[_address])
+
+
 class _Filled:
     """Posted fields, with what the course itself would choose for those that are missing."""
 

@@ -31,7 +31,7 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 #: URLs that carry a token: never stored by a cache, never indexed.
 _PRIVATE = (
-    "/confirm/", "/learn/", "/manage/", "/leave/", "/read/", "/done/",
+    "/confirm/", "/learn/", "/manage/", "/address/", "/leave/", "/read/", "/done/",
     "/admin", "/outbox", "/check-inbox",
 )  # fmt: skip
 

@@ -14,12 +14,11 @@ from course.links import Purpose
 from course.web import words
 from course.web.desk import LOOK, AtDesk, Desk
 from course.web.learner.sample import as_article
-from course.web.learner.standing import Standing, outlook, standing_of
+from course.web.learner.standing import Standing, newest_begun, outlook, standing_of
 from course.web.learner.trouble import trouble
 from scheduler.domain.delivery import original_key
-from scheduler.domain.enrollment import Enrollment
 from scheduler.errors import NotAllowed
-from scheduler.store import Tx, ledger, people
+from scheduler.store import ledger
 
 router = APIRouter(include_in_schema=False)
 
@@ -73,22 +72,12 @@ def _opened(desk: Desk, token: str) -> _Lesson | Response:
         claimed = ledger.claimed_view(tx, link.subject)
         if claimed is None:
             return trouble(desk, "gone")
-        standing = standing_of(desk, tx, _round(tx, claimed.enrollment))
+        # A signup that nobody has confirmed, perhaps a stranger's, takes no progress away.
+        standing = standing_of(desk, tx, newest_begun(tx, claimed.enrollment))
     key = original_key(claimed.delivery.key)
     if standing is None or key.startswith("@"):  # a letter asks for nothing
         return trouble(desk, "gone" if standing is None else "done")
     return _Lesson(standing, key, claimed.delivery.id)
-
-
-def _round(tx: Tx, sent: Enrollment) -> Enrollment:
-    """The newest round that was ever confirmed.
-
-    An old mail keeps working after a restart; but a signup that nobody has confirmed, perhaps
-    a stranger's, takes no progress away.
-    """
-    runs = people.enrollments_of(tx, sent.learner_id)
-    begun = [run for run in runs if run.course == sent.course and run.confirmed_at is not None]
-    return max(begun, key=lambda run: run.round, default=sent)
 
 
 def _page(desk: Desk, token: str, found: _Lesson) -> Response:

@@ -1,4 +1,4 @@
-"""The settings page: hour, days, zone, name; pause, resume, next lesson now.
+"""The settings page: hour, days, zone, name; pause, resume, next lesson now; another address.
 
 Every change is a POST that ends in a 303 back here. The link in the mail is the key.
 """
@@ -9,16 +9,19 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
 from fastapi import APIRouter
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
 from course.links import Purpose
 from course.pace_words import DAY_NAMES, parse_hour, say_days
 from course.web import forms
+from course.web.addresses import mailbox, suggestion
 from course.web.desk import LOOK, AtDesk, Desk, Posted, text
 from course.web.learner.standing import Standing, opened, outlook
 from course.web.learner.trouble import trouble
 from scheduler.domain.enrollment import EnrollmentState
+from scheduler.enrolling import may_ask
 from scheduler.errors import NotAllowed
 from scheduler.rules import due
 from scheduler.zones import zone
@@ -99,6 +102,30 @@ def next_now(desk: AtDesk, request: Request, token: str) -> Response:
     return _act(desk, token, act)
 
 
+@router.post("/manage/{token}/address")
+def ask_to_move(desk: AtDesk, request: Request, posted: Posted, token: str) -> Response:
+    """Asks another address whether it is the learner's. The answer tells nothing about it."""
+    standing = opened(desk, Purpose.MANAGE, token)
+    if standing is None:
+        return trouble(desk, "manage")
+    use = text(posted, "use")
+    form = forms.MoveForm(FormData([("email", use or text(posted, "email"))]))
+    if not form.validate():
+        return _page(desk, token, standing, move=form, status=422)
+    address = str(form.email.data)
+    meant = suggestion(address)
+    if meant and text(posted, "keep") != address and not use:
+        return _page(desk, token, standing, move=form, meant=meant)
+    mailbox_key = desk.sealer.mark("mailbox", mailbox(address))
+    if not desk.quotas.may_sign_up(desk.visitors.key(request), mailbox_key):
+        return desk.pages.page("web/limited.html", status=429)
+    try:
+        answer = desk.school.enrolling.ask_to_move(standing.run.id, address)
+    except NotAllowed:
+        return desk.pages.go(f"/manage/{token}?did=not-now")
+    return desk.pages.go(f"/manage/{token}?did=address{'' if answer == 'asked' else '-wait'}")
+
+
 def break_ends(standing: Standing, length: timedelta | None) -> datetime | None:
     """The start of the local day on which a break of that many days is over; UTC."""
     if length is None:
@@ -129,6 +156,8 @@ def _page(
     standing: Standing,
     *,
     form: forms.PaceForm | None = None,
+    move: forms.MoveForm | None = None,
+    meant: str = "",
     did: str = "",
     status: int = 200,
 ) -> Response:
@@ -140,6 +169,7 @@ def _page(
         "timezone": form.timezone.data if form else run.timezone,
     }
     failed = forms.problems(form) if form else []
+    failed_move = forms.problems(move) if move else []
     links = desk.school.links
     return desk.pages.page(
         "web/manage.html",
@@ -153,7 +183,11 @@ def _page(
         zones=forms.zone_groups(run.timezone),
         day_names=DAY_NAMES,
         problems=failed,
-        wrong=dict(failed),
+        wrong=dict([*failed, *failed_move]),
+        movable=may_ask(run),
+        new_address=move.email.data if move else "",
+        move_problems=failed_move,
+        meant=meant,
         did=did,
         learn=desk.pages.path(links.learn(run.id)),
         leave=desk.pages.path(links.leave(run.id)),

@@ -14,7 +14,7 @@ from course.links import Purpose
 from course.web import words
 from course.web.desk import Desk
 from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
-from scheduler.domain.enrollment import Enrollment, EnrollmentState
+from scheduler.domain.enrollment import Enrollment, EnrollmentState, StopReason
 from scheduler.domain.learner import Learner
 from scheduler.domain.syllabus import LessonRef
 from scheduler.rules import due, progress
@@ -170,11 +170,16 @@ class Standing:
         )
 
 
+#: Pages of a course that is under way: a signup nobody has confirmed shows nothing on them.
+_BEGUN = (Purpose.LEARN, Purpose.MANAGE)
+
+
 def opened(desk: Desk, purpose: Purpose, token: str) -> Standing | None:
     """Whose link this is, in that person's newest round of the course.
 
-    An old mail's link keeps working after a restart. None when the link is forged, cut off,
-    or its owner was erased. Whether it has expired is for the caller to ask.
+    An old mail's link keeps working after a restart. The learner's own pages show the newest
+    round that was ever confirmed. None when the link is forged, cut off, or its owner was
+    erased. Whether it has expired is for the caller to ask.
     """
     found = desk.school.links.open(purpose, token)
     if found is None:
@@ -183,8 +188,17 @@ def opened(desk: Desk, purpose: Purpose, token: str) -> Standing | None:
         run = people.enrollment(tx, int(found.subject))
         if run is None:
             return None
+        if purpose in _BEGUN:
+            return standing_of(desk, tx, newest_begun(tx, run))
         newest = people.latest_enrollment(tx, run.learner_id, run.course) or run
         return standing_of(desk, tx, newest)
+
+
+def newest_begun(tx: Tx, run: Enrollment) -> Enrollment:
+    """The newest round of this run's course that was ever confirmed; else the run itself."""
+    runs = people.enrollments_of(tx, run.learner_id)
+    begun = [each for each in runs if each.course == run.course and each.confirmed_at is not None]
+    return max(begun, key=lambda each: each.round, default=run)
 
 
 def standing_of(desk: Desk, tx: Tx, run: Enrollment) -> Standing | None:
@@ -210,6 +224,8 @@ def outlook(standing: Standing) -> str:
             return "Not confirmed yet: press the button in the mail we sent you."
         case EnrollmentState.COMPLETED:
             return "You have finished this course. Your lessons stay here."
+        case EnrollmentState.STOPPED if run.reason == StopReason.BOUNCED:
+            return "Mail to your address came back for good, so nothing more is sent to it."
         case EnrollmentState.STOPPED:
             return "You have left this course. Nothing more will come."
         case EnrollmentState.PAUSED:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from course.web.desk import Desk
 
 #: What the link was for: which words the page uses.
-KINDS = frozenset({"confirm", "gone", "read", "done", "learn", "manage", "unsent"})
+KINDS = frozenset({"confirm", "gone", "read", "done", "learn", "manage", "address", "unsent"})
 
 
 def trouble(desk: Desk, kind: str) -> Response:

@@ -19,8 +19,10 @@ def pages(school: LittleSchool) -> dict[str, str]:
     pending = school.sign_up("pia@example.com")
     run = school.join()
     school.work()
+    school.enrolling.ask_to_move(run, "zoe@example.net")
     with school.db.read() as tx:
-        delivery = next(d.id for d in ledger.deliveries_of(tx, run) if d.kind == "lesson")
+        sent = {d.key: d.id for d in ledger.deliveries_of(tx, run)}
+    delivery = sent["short-sentences"]
     links = school.links
     private = {
         "confirm": links.confirm(pending),
@@ -30,6 +32,7 @@ def pages(school: LittleSchool) -> dict[str, str]:
         "calendar": links.learn(run) + "/calendar.ics",
         "manage": links.manage(run),
         "leave": links.leave(run),
+        "address": links.address(sent["@address"]),
         "read": links.read(delivery),
         "done": links.done(delivery),
         "enter": links.admin_enter("nonce"),
