@@ -33,6 +33,7 @@ _CHANGES = {
     "restart": ("caring", "Begin the course again, as a new round."),
     "skip": ("caring", "Pass over the next lesson."),
     "resend": ("caring", "Send a lesson once more."),
+    "readdress": ("readdress", "Move a person to another address."),
     "stop": ("caring", "End a run for good."),
     "forget": ("caring", "Erase a person and all that is held about them."),
 }

@@ -105,6 +105,29 @@ def test_leaving_takes_one_click_and_undo_another(page, site):
     assert site.run(run).state is EnrollmentState.ACTIVE
 
 
+def test_another_address_is_asked_in_its_own_mailbox(page, site):
+    run = site.join()
+    site.work()
+    page.goto(site.links.manage(run))
+    page.fill("#email", "zoe@example.net")
+    page.click("text=Send a mail there")
+    assert "Until then everything comes to z••@example.com" in say(page)
+    site.work()
+    page.goto("/outbox")
+    page.click("text=Please confirm your new address")
+    page.frame_locator("iframe").locator("text=Yes, send it here").click()
+    page.wait_for_url("**/address/**")
+    page.get_by_role("button", name="Yes, send it here").click()
+    assert "Everything comes to z••@example.net." in say(page)
+    site.work()
+    page.goto("/outbox")
+    page.click("text=Your address was changed")
+    page.frame_locator("iframe").locator("text=It was not me").last.click()
+    page.wait_for_url("**/address/**")
+    page.get_by_role("button", name="Send it here again").click()
+    assert "Everything comes to z••@example.com." in say(page)
+
+
 def test_a_typo_is_answered_with_two_buttons(page, site):
     page.goto("/")
     page.fill("#email", "zoe@gmial.com")
@@ -156,9 +179,11 @@ def pages(site) -> dict[str, str]:
     run = site.join(first_name="Zoë", timezone="Asia/Kolkata")
     paused = site.join("paul@example.com")
     site.work()
+    site.enrolling.ask_to_move(run, "zoe@example.net")
     site.enrolling.pause(paused, consent=_agreed("pause"))
     with site.db.read() as tx:
         sent = next(d.id for d in ledger.deliveries_of(tx, run) if d.kind == "lesson")
+        asked = next(d.id for d in ledger.deliveries_of(tx, run) if d.key == "@address")
     mail = min(site.outbox.glob("*.eml")).name
     links = site.links
     return {
@@ -171,6 +196,7 @@ def pages(site) -> dict[str, str]:
         "learn": links.learn(run),
         "manage": links.manage(run),
         "manage paused": links.manage(paused),
+        "address": links.address(asked),
         "leave": links.leave(run),
         "done": links.done(sent),
         "read": links.read(sent),
@@ -218,6 +244,14 @@ def test_no_page_shuts_anybody_out_or_scrolls_sideways(chromium, site, pages, sc
     page.fill("#email", "zoe@gmial.com")
     page.click("text=Send me lesson 1")
     look("suggestion")
+    for typed in ("zoe@", "zoe@gmial.com"):
+        page.goto(pages["manage"])
+        page.fill("#email", typed)
+        page.click("text=Send a mail there")
+        look(f"another address: {typed}")
+    page.goto(pages["address"])
+    page.click("text=Yes, send it here")
+    look("moved")
     page.goto(pages["leave"])
     page.get_by_role("button", name="Unsubscribe").click()
     look("left")

@@ -24,7 +24,8 @@ GLOSSARY, STATES = ROOT / "docs" / "glossary.md", ROOT / "docs" / "states.md"
 WORDS = {
     "course": "one folder in `lessons/`; finite and ordered",
     "lesson": "one numbered `.md`; identified by its key (the slug without the number)",
-    "letter": "any mail that is not a lesson: confirm, links, welcome, completed, follow-up",
+    "letter": "any mail that is not a lesson: confirm, links, welcome, completed, follow-up, "
+    "and three about a change of address",
     "catalog": "all courses found",
     "syllabus": "the ordered lesson keys plus a cadence: all the scheduler knows of a course",
     "learner": "a person: address, name, time zone, language, consent",

@@ -37,6 +37,7 @@ PROMISED = {
         "skip",
         "resend",
         "stop",
+        "readdress",
         "forget",
     ],
     "import": ["--course", "--consent", "--dry-run", "--welcome"],

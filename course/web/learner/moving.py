@@ -19,8 +19,8 @@ from scheduler.enrolling import Move
 
 router = APIRouter(include_in_schema=False)
 
-CONSENT = "Yes, send everything to this address."
-OBJECTION = "It was not me: send everything to this address again."
+CONSENT = "Yes, send it here."
+OBJECTION = "It was not me. Send it here again."
 
 
 @router.api_route("/address/{token}", methods=LOOK)

@@ -133,16 +133,57 @@ def test_forget_erases_and_says_how_much(project, enroll) -> None:
     assert "ana@example.org" not in str(project.run("export", "all").json)
 
 
+def test_readdress_moves_a_person_at_once_and_explain_tells_it(project, enroll) -> None:
+    enroll("ana@example.org")
+    answer = project.run("learners", "readdress", "ana@example.org", "Ana@Example.NET", "--json")
+    assert answer.json == {
+        "action": "readdress",
+        "dry_run": False,
+        "rows": [{"email": "ana@example.org", "new": "Ana@example.net", "outcome": "changed"}],
+    }
+    assert states(project) == {"Ana@example.net": "active"}
+    told = project.run("explain", "ana@example.net")
+    assert "consent: address" in told.out
+    assert "ana@example.org -> Ana@example.net (course learners readdress)" in told.out
+    project.run("work", "--once", "--as-of", "2099-01-01T07:30Z")
+    texts = [file.read_text() for file in project.mails()]
+    assert sum("\nTo: Ana@example.net" in text for text in texts) == 1
+    assert sum("\nSubject: Your address was changed" in text for text in texts) == 1
+
+
+def test_readdress_dry_says_what_it_would_do(project, enroll) -> None:
+    enroll("ana@example.org", "ben@example.org")
+    before = project.run("export", "all").json
+    dry = project.run("learners", "readdress", "ana@example.org", "new@example.org", "--dry-run")
+    assert "would be changed" in dry.out
+    taken = ("learners", "readdress", "ana@example.org", "BEN@example.org")
+    for flags in (("--dry-run",), ()):
+        refused = project.run(*taken, *flags, ok=False)
+        assert refused.code == 1
+        assert "course learners forget" in refused.err
+    assert project.run("export", "all").json == before
+
+
+def test_readdress_refuses_what_no_mail_reaches_and_whom_nobody_knows(project, enroll) -> None:
+    enroll("ana@example.org")
+    wrong = project.run("learners", "readdress", "ana@example.org", "nobody", ok=False)
+    assert (wrong.code, states(project)) == (2, {"ana@example.org": "active"})
+    unknown = project.run("learners", "readdress", "anna@example.org", "b@example.org", ok=False)
+    assert unknown.code == 1
+    assert "Did you mean ana@example.org?" in unknown.err
+
+
 def test_what_staff_did_is_on_record_without_addresses(project, enroll) -> None:
     from course import config
     from scheduler.store import Database, people
 
     enroll("ana@example.org")
     project.run("learners", "pause", "ana@example.org")
-    project.run("learners", "forget", "ana@example.org", "--yes")
+    project.run("learners", "readdress", "ana@example.org", "ana@example.net")
+    project.run("learners", "forget", "ana@example.net", "--yes")
     db = Database(config.load(env={}).database_url)
     with db.read() as tx:
         trail = people.audit_trail(tx, 10)
     db.close()
-    assert [row.action for row in trail] == ["forget", "pause"]
+    assert [row.action for row in trail] == ["forget", "readdress", "pause"]
     assert "ana" not in str(trail)
