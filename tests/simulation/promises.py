@@ -64,6 +64,8 @@ class Promises:
     # -- one mail --------------------------------------------------------------------------------
 
     def _judge(self, one: Taken) -> None:
+        if one.stopped_before:
+            self._fail(f"{one.key} was begun after the run had been stopped", one.enrollment_id)
         copies = self._copies[one.delivery_id]
         if copies:
             self._judge_copy(copies, one)

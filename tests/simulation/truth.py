@@ -33,6 +33,8 @@ class Taken:
     to: str
     message_id: str
     dated_at: datetime | None
+    #: True when its run had been stopped before the hand-over was marked.
+    stopped_before: bool = False
     #: True once the worker that handed it over has its acceptance on disk.
     known: bool = False
 
@@ -79,6 +81,8 @@ class Provider:
     window: int = 3
     away: bool = False
     taken: list[Taken] = field(default_factory=list)
+    #: Runs that were stopped when the window in hand was marked.
+    stopped: set[int] = field(default_factory=set)
     claims: dict[str, Claimed] = field(default_factory=dict)
     #: Handed over by the running worker, its acceptance not on disk yet.
     unsettled: list[Taken] = field(default_factory=list)
@@ -125,6 +129,7 @@ class Provider:
             message.to_addr,
             message.message_id,
             claimed.delivery.dated_at,
+            stopped_before=claimed.enrollment.id in self.stopped,
         )
         self.taken.append(one)
         return one

@@ -157,6 +157,9 @@ class World:
             for one in self.provider.unsettled:
                 one.known = True
             self.provider.unsettled.clear()
+        if step == "mark" and moment == "after commit":
+            runs = self.runs()
+            self.provider.stopped = {r.id for r in runs if r.state is EnrollmentState.STOPPED}
         if self._nested or step not in _WORKERS_STEPS:
             return
         if self.provider._strikes("killed_at_commit"):
@@ -169,6 +172,7 @@ class World:
         self._nested = True
         mine, self.provider.unsettled = self.provider.unsettled, []
         faults, self.provider.faults = self.provider.faults, Faults()
+        stopped = self.provider.stopped
         try:
             self.office.clock.advance(timedelta(minutes=3))
             self._worker().run_due()
@@ -177,6 +181,7 @@ class World:
         finally:
             self._nested = False
             self.provider.unsettled, self.provider.faults = mine, faults
+            self.provider.stopped = stopped
 
     # -- people ----------------------------------------------------------------------------------
 
