@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint format bench lock clean chromium smtp-sink
+.PHONY: help run demo test check lint format bench soak lock clean chromium smtp-sink
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ format: $(VENV)/.dev ## put the code into shape
 
 bench: $(VENV)/.dev ## the speed table; figures are ratios within one run
 	$(BIN)/python -m tests.benchmarks
+
+SEEDS ?= 1..400
+soak: $(VENV)/.dev ## many small worlds in which everything goes wrong (SEEDS=1..400)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 lock: $(VENV)/.dev ## resolve the dependencies anew (needs `uv`)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q -o requirements.txt
