@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.killing import kill_again_and_again
+from scheduler.dispatch import LEASE
+from tests.acceptance.killing import TICK, kill_again_and_again
 
 
 @pytest.mark.parametrize("policy", ["hold", "resend_once"])
@@ -20,6 +21,9 @@ def test_killed_again_and_again_it_loses_nothing_and_repeats_only_what_it_may(
     assert report.lost == 0
     assert report.forbidden == 0
     assert report.renamed == 0
+    # Whatever a kill left in hand was free one tick after its lease.
+    assert report.kills_with_mail_in_hand >= 1
+    assert report.slowest_recovery_seconds <= (LEASE + TICK).total_seconds()
     # At most one marked window a kill may be in doubt.
     assert report.uncertain <= 3 * 50
     if policy == "hold":
