@@ -217,9 +217,10 @@ def build(
     clock: FixedClock | None = None,
     demo: bool = False,
     lessons: Path | None = None,
+    database: str = "",
     **settings: Any,
 ) -> LittleSchool:
-    """A school whose files all lie in `home`."""
+    """A school whose files all lie in `home`; the database too, unless its URL is given."""
     if lessons is None:
         lessons = home / "lessons"
         if not lessons.exists():
@@ -240,7 +241,7 @@ def build(
         }
     )
     clock = clock or FixedClock(MONDAY)
-    db = Database(f"sqlite:///{home / 'school.db'}")
+    db = Database(database or f"sqlite:///{home / 'school.db'}")
     db.upgrade()
     catalog = Catalog(lessons)
     links = Links(base_url, chosen.secret_key, clock.now)
