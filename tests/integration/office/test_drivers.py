@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from apscheduler.schedulers import base
+from apscheduler.triggers import interval
 
 from scheduler.clock import OffsetClock, RealClock
 from scheduler.domain.enrollment import EnrollmentState
@@ -110,6 +112,43 @@ def test_the_watchdog_starts_a_stalled_scheduler_anew(office, driver):
     office.sign_up()
     assert eventually(lambda: office.mails() == ["@confirm"])
     assert driver._scheduler is not stalled
+
+
+def test_a_wall_clock_that_steps_back_stops_the_looks_for_moments_only(office, driver, monkeypatch):
+    driver.start()
+    assert eventually(lambda: driver.last_tick_at is not None)
+
+    class SetBack(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(hours=2)
+
+    # What APScheduler reads; its next look is two hours away from now on.
+    for module in (base, interval):
+        monkeypatch.setattr(module, "datetime", SetBack)
+    office.enrolling.wake = lambda: None
+    office.sign_up()
+    assert eventually(lambda: office.mails() == ["@confirm"])
+    # The new one goes by the new time.
+    office.sign_up("ben@example.com")
+    assert eventually(lambda: office.mails("ben@example.com") == ["@confirm"])
+
+
+def test_a_fault_in_saying_that_it_lives_ends_no_watchdog(office):
+    calls = []
+
+    def alive():
+        calls.append(1)
+        raise DatabaseUnavailable("locked: wait a moment") if len(calls) % 2 else RuntimeError("x")
+
+    embedded = Embedded(
+        office.dispatcher, office.upkeep, RealClock(), tick_seconds=0.05, alive=alive
+    )
+    embedded.start()
+    try:
+        assert eventually(lambda: len(calls) > 3)
+    finally:
+        assert embedded.stop(5)
 
 
 def test_next_morning_gives_everybody_one_lesson_at_their_own_hour(sqlite_url):
