@@ -122,7 +122,7 @@ def _next(
     if run.state is EnrollmentState.STOPPED:
         return None, "", f"the run has ended: {_OVER.get(run.reason, run.reason)}"
     if run.state is EnrollmentState.COMPLETED:
-        return None, "", "all lessons were sent: the course is completed"
+        return None, "", _why_completed(school, run, keys)
     if run.state is EnrollmentState.PAUSED:
         because = f" ({run.reason})" if run.reason not in ("", "pause", "staff") else ""
         if run.paused_until is None:
@@ -152,6 +152,19 @@ def _next(
     if run.next_due_at is None:
         return None, "", "no instant is set; the worker mends that within minutes"
     return None, "", "no lesson is left: the course completes at the next look"
+
+
+def _why_completed(school: School, run: Enrollment, keys: set[str]) -> str:
+    """A lesson moved or added behind a learner's place is never sent by itself: then say so."""
+    syllabus = school.catalog.syllabus(run.course)
+    unsent = [
+        ref.key
+        for ref in (syllabus.lessons if syllabus else ())
+        if ref.key not in keys and keys.isdisjoint(ref.aliases)
+    ]
+    if unsent:
+        return f"the course is completed; never sent in this round: {', '.join(unsent)}"
+    return "all lessons were sent: the course is completed"
 
 
 def _print_run(person: Learner, run: dict[str, Any], story: list[Any]) -> None:

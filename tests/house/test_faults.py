@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "faults.md").read_text("utf-8")
 FAULTS, ATTACKS = PAGE.split("## Attacks")
-ROW = re.compile(r"^\| (\d+) \|.*\|([^|]*)\|$", re.M)
+ROW = re.compile(r"^\| (\d+) \|.*\|([^|]*)\|$", re.MULTILINE)
 
 
 @cache
-def tests_there_are() -> frozenset[str]:
+def known_tests() -> frozenset[str]:
     return frozenset(
         node.name
         for file in (ROOT / "tests").rglob("test_*.py")
@@ -33,12 +33,12 @@ def rows(text: str) -> dict[int, list[str]]:
 def test_every_row_names_tests_that_exist(part: str) -> None:
     for number, named in rows(part).items():
         assert named, f"row {number} names no test"
-        missing = set(named) - tests_there_are()
+        missing = set(named) - known_tests()
         assert not missing, f"row {number}: {missing}"
 
 
 def test_no_fault_is_forgotten() -> None:
-    said_why = {int(n) for n in re.findall(r"^Row (\d+),", FAULTS, re.M)}
+    said_why = {int(n) for n in re.findall(r"^Row (\d+),", FAULTS, re.MULTILINE)}
     assert rows(FAULTS).keys() | said_why == set(range(1, 41))
 
 
