@@ -64,6 +64,10 @@ def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[Delivery]:
     waiting = {s.delivery_id: s for s in settlements}
     settled: list[Delivery] = []
     for source in (DeliveryState.SENDING, DeliveryState.UNCERTAIN):
+        # Silence is no news about silence: a wait for evidence does not begin anew.
+        news = [s for s in waiting.values() if s.state is not source]
+        if not news:
+            break
         packed = batch.pack(
             tx.dialect.name,
             _SETTLED,
@@ -72,7 +76,7 @@ def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[Delivery]:
                     *(s.delivery_id, s.attempt, str(s.state), s.at, batch.line(s.verdict)),
                     *(s.provider, batch.line(s.provider_ref, 255), s.not_before, int(s.put_off)),
                 )
-                for s in waiting.values()
+                for s in news
             ),
         )
         rows = tx.execute(_settle(tx.dialect.name, source), packed).all()
@@ -84,8 +88,6 @@ def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[Delivery]:
         settled += changed
         for d in changed:
             del waiting[d.id]
-        if not waiting:
-            break
     return settled
 
 
