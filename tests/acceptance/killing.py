@@ -16,6 +16,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -59,8 +60,6 @@ class Kills:
 
     def __init__(self, school: School) -> None:
         self._school = school
-        # Inherited by the process that forks, and by all it forks.
-        os.environ.update(school.environment)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
         self._db = Database(school.database)
@@ -68,7 +67,10 @@ class Kills:
 
     def start(self, now: datetime) -> ForkServerProcess:
         """A worker at that instant."""
-        worker = self._context.Process(target=_work, args=(str(self._school.folder), now))
+        school = self._school
+        worker = self._context.Process(
+            target=_work, args=(str(school.folder), school.environment, now)
+        )
         worker.start()
         return worker
 
@@ -104,7 +106,10 @@ class Kills:
         self._db.close()
 
 
-def _work(folder: str, now: datetime) -> None:
+def _work(folder: str, environment: dict[str, str], now: datetime) -> None:
+    # The process that forks may have been started for another school.
+    os.environ.clear()
+    os.environ.update(environment)
     from course.__main__ import main
 
     os.chdir(folder)
@@ -169,18 +174,24 @@ def kill_again_and_again(
                 time.sleep(luck.random() * 0.01)
                 workers.kill(worker, now)
             worker.join()
+            _is_sound(worker)
             now += RESTART
         for _ in range(LAST_PASSES):
             worker = workers.start(now)
             worker.join(600)
-            if worker.exitcode not in (0, 4):
-                raise RuntimeError(f"the last passes failed with exit code {worker.exitcode}")
+            _is_sound(worker)
             now += EVIDENCE_WAIT + RESTART
             if _all_said(database, policy):
                 break
         slow = workers.recovery()
     seconds = time.monotonic() - began
     return _count(truth, database, learners, len(workers.in_hand), policy, slow, seconds)
+
+
+def _is_sound(worker: ForkServerProcess) -> None:
+    """Did it end well, or by our hand?"""
+    if worker.exitcode not in (0, 4, -signal.SIGKILL):
+        raise RuntimeError(f"a worker failed with exit code {worker.exitcode}")
 
 
 def _all_said(database: str, policy: str) -> bool:
