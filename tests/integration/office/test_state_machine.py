@@ -235,6 +235,8 @@ class FarEnd:
     #: What happens while a worker is frozen for so long.
     meanwhile: Callable[[timedelta], None] = lambda _: None
     claims: dict[str, Claimed] = field(default_factory=dict)
+    #: The first promise that an arrival broke.
+    broken: AssertionError | None = None
     #: Answered to the worker at work, and not on disk yet.
     unsettled: list[tuple[str, Taken | None, Outcome]] = field(default_factory=list)
 
@@ -259,6 +261,14 @@ class FarEnd:
         return version
 
     def send(self, messages: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
+        try:
+            yield from self._send(messages)
+        except AssertionError as broken:
+            # The post office survives a provider's errors; this one must reach the test.
+            self.broken = self.broken or broken
+            raise Killed("a promise is broken") from broken
+
+    def _send(self, messages: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
         assert len(messages) <= WINDOW
         begun = self.office.clock.now()
         letters = []
@@ -626,6 +636,9 @@ class School(RuleBasedStateMachine):
         self.far_end.on_compose = None
         self.far_end.unsettled.clear()
         self.crash_at = ""
+        self.nested = False
+        if self.far_end.broken is not None:
+            raise self.far_end.broken
 
     def _at_commit(self, point: str) -> None:
         if point == "settle: after commit":
