@@ -101,15 +101,17 @@ class Sink:
 
 
 class School:
-    """A folder with two lessons, learners due at MORNING, and the programs of the school."""
+    """A folder with a few lessons, learners due at MORNING, and the programs of the school."""
 
-    def __init__(self, folder: Path, database: str, smtp_url: str, **env: str) -> None:
+    def __init__(
+        self, folder: Path, database: str, smtp_url: str, *, lessons: int = 2, **env: str
+    ) -> None:
         self.folder = folder
         self.database = database
         course = folder / "lessons" / "tiny"
         course.mkdir(parents=True)
         (course / "course.yaml").write_text(COURSE, "utf-8")
-        for number in (1, 2):
+        for number in range(1, lessons + 1):
             lesson = LESSON.format(f"Lesson {number}")
             (course / f"{number}-lesson-{number}.md").write_text(lesson, "utf-8")
         (folder / "config.yaml").write_text("lessons: lessons\n", "utf-8")
