@@ -22,9 +22,9 @@ from typing import TypeGuard
 import structlog
 
 from scheduler.clock import Clock
-from scheduler.domain.delivery import Claimed, Delivery, DeliveryState
+from scheduler.domain.delivery import Claimed, Delivery
 from scheduler.domain.message import Composer, Message
-from scheduler.domain.provider import Deferred, Fault, Outcome, Provider, Refused, Uncertain
+from scheduler.domain.provider import Deferred, Outcome, Provider, Refused, Uncertain
 from scheduler.domain.syllabus import Policy, Syllabus
 from scheduler.errors import DatabaseUnavailable
 from scheduler.gate import Gate, PaceSettings
@@ -34,7 +34,8 @@ from scheduler.recovering import EVIDENCE_WAIT, Recoverer
 from scheduler.rules import due, retry, suppression
 from scheduler.settling import Settler
 from scheduler.store import Database, claims, people
-from scheduler.store.claims import Mark, Release
+from scheduler.store.claims import Mark
+from scheduler.store.regaining import regain
 
 __all__ = ["EVIDENCE_WAIT", "Counts", "DispatchSettings", "Dispatcher", "PaceSettings"]
 
@@ -149,7 +150,7 @@ class Dispatcher:
         self.stopping = False
         #: Outcomes a failing database has not taken yet; a truth once known is never dropped.
         self._unsettled: list[tuple[list[tuple[str, Outcome]], Mapping[str, Delivery]]] = []
-        #: Claimed and not marked yet.
+        #: Claimed, perhaps marked, and not handed over.
         self._in_hand: list[Claimed] = []
         #: The provider's last words when it was away in this run; empty when it answered.
         self.away = ""
@@ -265,23 +266,12 @@ class Dispatcher:
         return len(batch)
 
     def _put_back(self, unsent: Sequence[Claimed]) -> None:
-        """Give claims back, as if they had never been claimed."""
+        """Give back what was not handed over, as if it had never been claimed or marked."""
         if not unsent:
             return
-        now = self._clock.now()
-        releases = [
-            Release(
-                delivery_id=claimed.delivery.id,
-                attempt=claimed.delivery.attempt,
-                state=DeliveryState.DUE,
-                not_before=claimed.delivery.not_before,
-                verdict="",
-                burn_attempt=False,
-            )
-            for claimed in unsent
-        ]
+        held = [(claimed.delivery.id, claimed.delivery.attempt) for claimed in unsent]
         with self._db.write("put back") as tx:
-            claims.release(tx, owner=self.owner, releases=releases, now=now)
+            regain(tx, owner=self.owner, unsent=held, now=self._clock.now())
         self._in_hand = []
 
     def _mark(
@@ -302,16 +292,10 @@ class Dispatcher:
             for m in messages
         ]
         self._db.ensure_room()
-        try:
-            with self._db.write("mark") as tx:
-                marked = claims.mark(
-                    tx, now=now, owner=self.owner, lease_until=now + LEASE, marks=marks
-                )
-        except DatabaseUnavailable:
-            # It may have been committed all the same. Nothing was handed over: that is known.
-            unsent = Deferred("the database did not answer before the hand-over", Fault.TRANSPORT)
-            self._unsettled.append(([(m.delivery_id, unsent) for m in messages], by_id))
-            raise
+        with self._db.write("mark") as tx:
+            marked = claims.mark(
+                tx, now=now, owner=self.owner, lease_until=now + LEASE, marks=marks
+            )
         counts["cancelled"] += len(marked.dropped)
         return [m for m in messages if m.delivery_id in marked.marked]
 

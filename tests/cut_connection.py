@@ -11,6 +11,7 @@ from pathlib import Path
 
 #: Where PostgreSQL's clients look for the socket of port 5432 in a folder.
 NAME = ".s.PGSQL.5432"
+PATIENCE = 30.0
 
 
 class Line:
@@ -23,6 +24,10 @@ class Line:
         self._listening.listen(64)
         self._open: list[socket.socket] = []
         self._armed = False
+        self._holds = False
+        self._held: socket.socket | None = None
+        self._commit = b""
+        self._answered = threading.Event()
         self._down = False
         self._ended = False
         #: How often the answer to a COMMIT was swallowed.
@@ -32,6 +37,18 @@ class Line:
     def swallow_next_commit(self) -> None:
         """Let the next COMMIT reach the server, and its answer reach nobody."""
         self._armed = True
+
+    def hold_next_commit(self) -> None:
+        """Cut the client off at its next COMMIT, and keep that COMMIT on its way."""
+        self._armed = self._holds = True
+
+    def let_it_arrive(self) -> None:
+        """Deliver the COMMIT that was held; returns when the server has carried it out."""
+        assert self._held is not None, "no COMMIT is on its way"
+        self._held.sendall(self._commit)
+        assert self._answered.wait(PATIENCE), "the server did not answer the COMMIT"
+        self._held.close()
+        self._held = None
 
     def cut(self) -> None:
         """Cut every connection and let no new one through."""
@@ -47,6 +64,8 @@ class Line:
         self._ended = True
         self._close_all()
         self._listening.close()
+        if self._held is not None:
+            self._held.close()
 
     def _accept(self) -> None:
         while not self._ended:
@@ -72,8 +91,14 @@ class Line:
     def _forward(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if source is self._held:
+                    self._answered.set()
+                    return
                 if asks and self._armed and b"COMMIT" in data:
                     self._armed = False
+                    if self._holds:
+                        self._hold(target, source, data)
+                        return
                     # The other direction is left without its reader: the answer is ours.
                     target.sendall(data)
                     self._swallow(target, source)
@@ -89,6 +114,16 @@ class Line:
         self.swallowed += 1
         with suppress(OSError):
             server.shutdown(socket.SHUT_WR)  # it finishes what it was told, then hangs up
+        client.close()
+
+    def _hold(self, server: socket.socket, client: socket.socket, data: bytes) -> None:
+        """To the server the connection lives, and its transaction with it."""
+        self._holds = False
+        self._open.remove(server)
+        self._answered.clear()
+        self._commit, self._held = data, server
+        self.swallowed += 1
+        client.shutdown(socket.SHUT_RDWR)
         client.close()
 
     def _close_all(self) -> None:

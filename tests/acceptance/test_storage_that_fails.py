@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scheduler.dispatch import DispatchSettings
 from scheduler.domain.delivery import DeliveryState
 from scheduler.errors import DatabaseDamaged, DatabaseUnavailable
 from scheduler.store import Database, people, sqlite
@@ -364,6 +366,60 @@ def test_a_commit_whose_answer_never_came_repeats_nothing_and_loses_nothing(
     each_mail_came_once(office)
     office.pass_time(3 * DAY)
     assert office.lessons("p0@example.com") == ["one", "two", "three"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("arrives", ["at once", "after the next pass", "after two passes"])
+@pytest.mark.parametrize("step", ["plan", "claim", "keep versions", "mark", "settle"])
+def test_a_commit_that_arrives_late_leaves_nothing_in_doubt(
+    line: tuple[Line, Office], step: str, arrives: str
+) -> None:
+    """Whoever only looks sees the rows as they were before it."""
+    cut, office = line
+    office.settings = DispatchSettings(uncertain="hold")
+    office.dispatcher = office.worker("worker")
+    armed: list[str] = []
+
+    def at(point: str) -> None:
+        if point == f"{step}: before commit" and not armed:
+            armed.append(point)
+            cut.hold_next_commit()
+
+    office.db.crash_point = at
+    with pytest.raises(DatabaseUnavailable):
+        office.work()
+    passes = ["at once", "after the next pass", "after two passes"].index(arrives)
+    for _ in range(passes):
+        # Its transaction holds the rows: a pass may fail, or find less to do.
+        with suppress(DatabaseUnavailable):
+            office.work()
+    cut.let_it_arrive()
+    work_until_it_answers(office)
+    each_mail_came_once(office)
+
+
+@pytest.mark.postgres
+def test_a_commit_that_arrives_while_claims_are_put_back_leaves_nothing_in_doubt(
+    line: tuple[Line, Office],
+) -> None:
+    cut, office = line
+    office.settings = DispatchSettings(uncertain="hold")
+    office.dispatcher = office.worker("worker")
+    armed: list[str] = []
+
+    def at(point: str) -> None:
+        if point == "mark: before commit" and not armed:
+            armed.append(point)
+            cut.hold_next_commit()
+
+    office.db.crash_point = at
+    with pytest.raises(DatabaseUnavailable):
+        office.work()
+    late = threading.Timer(0.5, cut.let_it_arrive)
+    late.start()
+    work_until_it_answers(office)
+    late.join()
+    each_mail_came_once(office)
 
 
 @pytest.mark.postgres

@@ -576,7 +576,9 @@ class School(RuleBasedStateMachine):
             assert not late, f"{row.key} of run {row.enrollment_id} is {row.state} for ever"
         for run in self.truth.owners:
             found = self.office.run(run)
-            assert found.state is not EnrollmentState.ACTIVE, f"at {self._now} hangs {found}, owed {self.office.deliveries(run)}"
+            assert found.state is not EnrollmentState.ACTIVE, (
+                f"at {self._now} hangs {found}, owed {self.office.deliveries(run)}"
+            )
             self._nothing_was_left_out(run)
             self._every_move_was_legal(run)
 
