@@ -26,7 +26,7 @@ from scheduler.domain.delivery import Claimed, Delivery
 from scheduler.domain.message import Composer, Message
 from scheduler.domain.provider import Deferred, Outcome, Provider, Refused, Uncertain
 from scheduler.domain.syllabus import Policy, Syllabus
-from scheduler.errors import DatabaseUnavailable
+from scheduler.errors import DatabaseFull, DatabaseUnavailable
 from scheduler.gate import Gate, PaceSettings
 from scheduler.planning import Planner
 from scheduler.preparing import Preparer
@@ -332,8 +332,8 @@ class Dispatcher:
             outcomes, by_id = self._unsettled[0]
             try:
                 self._settler.settle(outcomes, by_id, counts)
-            except DatabaseUnavailable:
-                # On a full disk there is still the room kept for this.
+            except DatabaseFull:
+                # There is still the room kept for this.
                 if not self._db.use_reserve():
                     raise
                 self._settler.settle(outcomes, by_id, counts)

@@ -11,6 +11,10 @@ class DatabaseUnavailable(SchedulerError):
     """The database cannot be reached, is locked, full or read-only. Exit code 69."""
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """There is no room for what should be written down."""
+
+
 class DatabaseOutdated(SchedulerError):
     """The schema is older or newer than this program. `course db upgrade` cures the first."""
 

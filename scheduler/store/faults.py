@@ -7,6 +7,7 @@ from sqlalchemy.exc import TimeoutError as PoolIsEmpty
 
 from scheduler.errors import (
     DatabaseDamaged,
+    DatabaseFull,
     DatabaseOutdated,
     DatabaseUnavailable,
     SchedulerError,
@@ -30,10 +31,11 @@ _BY_MESSAGE: tuple[tuple[str, type[SchedulerError], str], ...] = (
         "point DATABASE_URL at the right file, or restore a backup",
     ),
     ("is locked", DatabaseUnavailable, "another program holds it: try again in a moment"),
-    ("is full", DatabaseUnavailable, "free some disk space"),
+    ("is full", DatabaseFull, "free some disk space"),
     ("readonly", DatabaseUnavailable, "make the file and its folder writable for this user"),
     ("unable to open", DatabaseUnavailable, "check that its folder exists and is writable"),
-    ("disk i/o", DatabaseUnavailable, "check the disk and its free space"),
+    # Over a quota, or a limit on the size of a file, SQLite says no more than this.
+    ("disk i/o", DatabaseFull, "check the disk and its free space"),
 )
 
 #: SQLSTATE of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -43,7 +45,7 @@ _BY_SQLSTATE: dict[str, tuple[type[SchedulerError], str]] = {
     "55P03": (DatabaseUnavailable, "another transaction holds a lock: try again in a moment"),
     "40P01": (DatabaseUnavailable, "two transactions met: try again"),
     "40001": (DatabaseUnavailable, "two transactions met: try again"),
-    "53100": (DatabaseUnavailable, "free some disk space on the database server"),
+    "53100": (DatabaseFull, "free some disk space on the database server"),
     "53300": (DatabaseUnavailable, "the server takes no more connections: raise max_connections"),
     "25006": (DatabaseUnavailable, "the server is read-only: connect to the primary"),
     "28P01": (DatabaseUnavailable, "check user and password in DATABASE_URL"),

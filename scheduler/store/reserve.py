@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler.errors import DatabaseUnavailable
+from scheduler.errors import DatabaseFull
 
 #: Room for the outcomes of the largest window, a thousand mails, several times over.
 BYTES = 8 * 1024 * 1024
@@ -24,7 +24,7 @@ class Reserve:
         self._file = database.with_name(database.name + ".reserve")
 
     def take(self) -> None:
-        """Make sure that the space is kept; `DatabaseUnavailable` when there is none."""
+        """Make sure that the space is kept; `DatabaseFull` when there is none."""
         with suppress(OSError):
             if self._file.stat().st_size >= BYTES:
                 return
@@ -36,7 +36,7 @@ class Reserve:
                 os.close(handle)
         except OSError as error:
             self.give_up()
-            raise DatabaseUnavailable(
+            raise DatabaseFull(
                 f"nothing is sent: {self._file.parent} has no room to write down what was sent"
                 f" ({error.strerror}): free some disk space"
             ) from error
