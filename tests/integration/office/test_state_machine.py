@@ -662,6 +662,9 @@ class School(RuleBasedStateMachine):
             self.far_end.settled()
         if point == self.crash_at and not self.nested:
             self.crash_at = ""
+            if point == "mark: after commit":
+                # Marked and never begun: nobody else can know that.
+                self.truth.doubts += WINDOW
             raise Killed(point)
 
     def _while_frozen(self, long: timedelta) -> None:
