@@ -117,7 +117,7 @@ class Database:
         if missing:
             with self.write("room") as tx:
                 reserve.add_pages(tx, mails)
-        self._reserve.take(mails)
+        self._reserve.take()
 
     def use_reserve(self) -> bool:
         """Give up the kept space to rows that must be written now; False if there is none."""

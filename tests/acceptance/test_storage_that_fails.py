@@ -24,6 +24,7 @@ from scheduler.dispatch import DispatchSettings
 from scheduler.domain.delivery import DeliveryState
 from scheduler.errors import DatabaseDamaged, DatabaseUnavailable
 from scheduler.store import Database, people, sqlite
+from scheduler.store.reserve import BYTES
 from tests.conftest import start_server
 from tests.cut_connection import Line, line_to
 from tests.office import Office
@@ -65,7 +66,7 @@ def each_mail_came_once(office: Office) -> None:
 
 
 @contextmanager
-def a_small_disk(folder: Path, size: str = "16m") -> Iterator[Path]:
+def a_small_disk(folder: Path, size: str = "28m") -> Iterator[Path]:
     """A file system of its own, as large as told."""
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
@@ -114,7 +115,7 @@ def test_on_a_full_disk_what_was_sent_is_recorded_and_nothing_more_is_sent(
         fillers[0].unlink()
         work_until_it_answers(office)
         each_mail_came_once(office)
-        assert (disk / "course.db.reserve").exists()
+        assert (disk / "course.db.reserve").stat().st_size == BYTES
         office.db.check()
         office.db.close()
 
