@@ -15,7 +15,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from scheduler.errors import DatabaseDamaged, DatabaseUnavailable, NotAllowed
-from scheduler.store import faults, reserve, schema, sqlite
+from scheduler.store import faults, schema, sqlite
+from scheduler.store.reserve import Reserve
 
 #: A running transaction; every function of this room takes one first.
 Tx: TypeAlias = Connection
@@ -42,13 +43,13 @@ class Database:
         self._url = _parse(url)
         self._busy_seconds = busy_seconds
         self.dialect = self._url.get_backend_name()
-        self._reserve: reserve.Reserve | None = None
+        self._reserve: Reserve | None = None
         if self.dialect == "sqlite":
             self._engine = sqlite.open_engine(self._url, busy_seconds)
             self._turnstile: sqlite.Turnstile | None = sqlite.Turnstile()
             reading: dict[str, Any] = {}
             if not sqlite.in_memory(self._url):
-                self._reserve = reserve.Reserve(Path(str(self._url.database)))
+                self._reserve = Reserve(Path(str(self._url.database)))
         else:
             self._engine = _postgresql(self._url, busy_seconds)
             self._turnstile = None
@@ -104,20 +105,14 @@ class Database:
                     )
         return True
 
-    def ensure_room(self, mails: int) -> None:
-        """Keep the space that the outcomes of so many mails need; `DatabaseFull` without it.
+    def ensure_room(self) -> None:
+        """Keep the space that outcomes need; `DatabaseUnavailable` when the disk is full.
 
         Call it before a hand-over begins. PostgreSQL's disk cannot be seen from here: what it
         refuses to record is kept and offered again.
         """
-        if self._reserve is None:
-            return
-        with self.read() as tx:
-            missing = reserve.pages_missing(tx, mails)
-        if missing:
-            with self.write("room") as tx:
-                reserve.add_pages(tx, mails)
-        self._reserve.take()
+        if self._reserve is not None:
+            self._reserve.take()
 
     def use_reserve(self) -> bool:
         """Give up the kept space to rows that must be written now; False if there is none."""

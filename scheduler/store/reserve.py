@@ -1,8 +1,7 @@
-"""Space kept free, so that what was handed over can always be written down.
+"""Space kept free beside a SQLite file, so that what was handed over can always be written down.
 
-A full disk must not turn known outcomes into doubt. A file beside the database is taken before a
-hand-over begins and given up when the disk is full; until it can be taken again, nothing further
-is handed over. Free pages inside the database do the same where it is the file that may not grow.
+A full disk must not turn known outcomes into doubt. The file is taken before a hand-over begins
+and given up when the disk is full; until it can be taken again, nothing further is handed over.
 Refuses to judge how full a disk may get.
 """
 
@@ -12,35 +11,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, text
-
 from scheduler.errors import DatabaseFull
 
 #: Room for the outcomes of the largest window, a thousand mails, several times over.
 BYTES = 8 * 1024 * 1024
-#: Pages that settling so many mails may add to the file: events, and letters at the end.
-_PAGES, _PAGES_A_MAIL = 32, 1
-
-_FREE_PAGES = text("PRAGMA freelist_count")
-_PAGE_SIZE = text("PRAGMA page_size")
-_FILL = text("INSERT INTO meta (key, value) VALUES ('room', zeroblob(:size))")
-_EMPTY = text("DELETE FROM meta WHERE key = 'room'")
-
-
-def pages_missing(tx: Connection, mails: int) -> bool:
-    """Might the file have to grow to take what becomes of this many mails?"""
-    return bool(tx.execute(_FREE_PAGES).scalar_one() < _pages(mails))
-
-
-def add_pages(tx: Connection, mails: int) -> None:
-    """Grow the file now: what was used once stays in it. Twice the need, so seldom."""
-    size = 2 * _pages(mails) * int(tx.execute(_PAGE_SIZE).scalar_one())
-    tx.execute(_FILL, {"size": size})
-    tx.execute(_EMPTY)
-
-
-def _pages(mails: int) -> int:
-    return _PAGES + _PAGES_A_MAIL * mails
 
 
 class Reserve:

@@ -120,6 +120,33 @@ def test_on_a_full_disk_what_was_sent_is_recorded_and_nothing_more_is_sent(
         office.db.close()
 
 
+def test_a_database_that_may_not_grow_keeps_the_outcomes_until_it_may(sqlite_url) -> None:
+    office = Office(Database(sqlite_url))
+    a_morning(office)
+    office.letterbox.window = 40
+
+    def limit(pages: int | None) -> None:
+        with office.db._engine.connect() as connection:
+            now = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages or now}")
+
+    office.letterbox.before = lambda _: limit(None)
+    with pytest.raises(DatabaseUnavailable, match="free some disk space"):
+        for _ in range(50):  # until there is no room in the pages that exist
+            office.work()
+            office.join(f"q{len(office.letterbox.posted)}@example.com")
+    known = len(office.letterbox.posted)
+    limit(1_000_000)
+    office.letterbox.before = lambda _: None
+    work_until_it_answers(office)
+    sent = Counter((p.to, p.key) for p in office.letterbox.posted)
+    assert set(sent.values()) == {1}
+    assert len(sent) >= known
+    assert office.overview().failures.get("uncertain", 0) == 0
+    office.db.check()
+    office.db.close()
+
+
 @needs_root
 def test_a_disk_that_turned_read_only_is_named_and_forgiven(tmp_path, sqlite_url) -> None:
     with a_small_disk(tmp_path / "disk") as disk:
