@@ -291,7 +291,7 @@ class Dispatcher:
             )
             for m in messages
         ]
-        self._db.ensure_room()
+        self._db.ensure_room(len(messages))
         with self._db.write("mark") as tx:
             marked = claims.mark(
                 tx, now=now, owner=self.owner, lease_until=now + LEASE, marks=marks

@@ -105,14 +105,14 @@ class Database:
                     )
         return True
 
-    def ensure_room(self) -> None:
-        """Keep the space that outcomes need; `DatabaseUnavailable` when the disk is full.
+    def ensure_room(self, mails: int) -> None:
+        """Keep the space that the outcomes of so many mails need; `DatabaseUnavailable` when the disk is full.
 
         Call it before a hand-over begins. PostgreSQL's disk cannot be seen from here: what it
         refuses to record is kept and offered again.
         """
         if self._reserve is not None:
-            self._reserve.take()
+            self._reserve.take(mails)
 
     def use_reserve(self) -> bool:
         """Give up the kept space to rows that must be written now; False if there is none."""

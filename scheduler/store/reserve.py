@@ -13,8 +13,9 @@ from pathlib import Path
 
 from scheduler.errors import DatabaseFull
 
-#: Room for the outcomes of the largest window, a thousand mails, several times over.
-BYTES = 8 * 1024 * 1024
+#: What settling writes: measured among 20,000 learners who get their last lesson (two letters
+#: are owed with it), 12 MB for a window of a thousand, 2.7 MB for one of fifty.
+_BYTES, _BYTES_A_MAIL = 2 * 1024 * 1024, 20 * 1024
 
 
 class Reserve:
@@ -23,15 +24,16 @@ class Reserve:
     def __init__(self, database: Path) -> None:
         self._file = database.with_name(database.name + ".reserve")
 
-    def take(self) -> None:
-        """Make sure that the space is kept; `DatabaseFull` when there is none."""
+    def take(self, mails: int) -> None:
+        """Make sure that space for so many mails is kept; `DatabaseFull` when there is none."""
+        size = _BYTES + _BYTES_A_MAIL * mails
         with suppress(OSError):
-            if self._file.stat().st_size >= BYTES:
+            if self._file.stat().st_size >= size:
                 return
         try:
             handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                _fill(handle)
+                _fill(handle, size)
             finally:
                 os.close(handle)
         except OSError as error:
@@ -50,10 +52,10 @@ class Reserve:
         return True
 
 
-def _fill(handle: int) -> None:
+def _fill(handle: int, size: int) -> None:
     # A file with a hole in it keeps nothing free.
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, BYTES)
+        os.posix_fallocate(handle, 0, size)
     else:
-        os.write(handle, b"\0" * BYTES)
+        os.write(handle, b"\0" * size)
         os.fsync(handle)
