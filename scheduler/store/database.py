@@ -106,7 +106,7 @@ class Database:
         return True
 
     def ensure_room(self, mails: int) -> None:
-        """Keep the space that the outcomes of so many mails need; `DatabaseUnavailable` when the disk is full.
+        """Keep the space that the outcomes of so many mails need; `DatabaseFull` without it.
 
         Call it before a hand-over begins. PostgreSQL's disk cannot be seen from here: what it
         refuses to record is kept and offered again.
