@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 from scheduler.clock import Clock
 from scheduler.domain.delivery import CONFIRM, original_key
-from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
+from scheduler.domain.enrollment import Enrollment, EnrollmentEvent
 from scheduler.domain.syllabus import Syllabus
+from scheduler.resuming import next_slot, set_going
 from scheduler.rules import due, progress
 from scheduler.store import Database, Tx, ledger, pace, people
 
@@ -72,7 +73,7 @@ class Upkeep:
         with self._db.write("end pauses") as tx:
             runs = people.pauses_ended(tx, now, BATCH)
             resumed = [progress.apply(run, EnrollmentEvent.RESUMED, now) for run in runs]
-            self._set_going(tx, resumed, now)
+            set_going(tx, resumed, now, self._settings.min_gap)
         return len(runs)
 
     def _expire_signups(self, now: datetime) -> int:
@@ -102,7 +103,7 @@ class Upkeep:
         with self._db.write("mend stranded") as tx:
             runs = people.stranded(tx, BATCH)
             known = [run for run in runs if self._syllabi(run.course) is not None]
-            self._set_going(tx, known, now)
+            set_going(tx, known, now, self._settings.min_gap)
             # Saved as they are, runs of a vanished course go to the back of the queue.
             people.save_enrollments(tx, [run for run in runs if run not in known])
         return len(known)
@@ -122,28 +123,4 @@ class Upkeep:
     def _replanned(self, run: Enrollment, now: datetime) -> Enrollment:
         if run.next_due_at is None or run.next_due_at <= now:
             return run
-        return replace(run, next_due_at=self._next_slot(run, now))
-
-    def _set_going(self, tx: Tx, runs: list[Enrollment], now: datetime) -> None:
-        """Give each run its next slot, or move the lesson it is already owed there."""
-        if not runs:
-            return
-        already_owed = ledger.open_lessons(tx, [run.id for run in runs])
-        going = []
-        for run in runs:
-            slot = self._next_slot(run, now)
-            if already_owed.get(run.id):
-                ledger.postpone_open(tx, run.id, not_before=slot)
-            elif run.state is EnrollmentState.ACTIVE:
-                run = replace(run, next_due_at=slot)
-            going.append(run)
-        people.save_enrollments(tx, going)
-
-    def _next_slot(self, run: Enrollment, now: datetime) -> datetime:
-        return due.next_slot(
-            run.cadence,
-            run.timezone,
-            after=now,
-            last_sent_at=run.last_sent_at,
-            min_gap=self._settings.min_gap,
-        )
+        return replace(run, next_due_at=next_slot(run, now, self._settings.min_gap))

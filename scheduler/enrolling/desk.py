@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
+from scheduler import resuming
 from scheduler.clock import Clock
 from scheduler.domain.delivery import DeliveryKind
 from scheduler.domain.enrollment import Enrollment
@@ -60,22 +61,11 @@ class Desk:
 
     def _restart_clock(self, tx: Tx, run: Enrollment, now: datetime) -> Enrollment:
         """Give an active run its next slot, or move the lesson it is already owed there."""
-        slot = self._next_slot(run, now)
-        if ledger.open_lessons(tx, [run.id]).get(run.id):
-            ledger.postpone_open(tx, run.id, not_before=slot)
-        else:
-            run = replace(run, next_due_at=slot)
-        people.save_enrollment(tx, run)
-        return run
+        [going] = resuming.set_going(tx, [run], now, self._settings.min_gap)
+        return going
 
     def _next_slot(self, run: Enrollment, now: datetime) -> datetime:
-        return due.next_slot(
-            run.cadence,
-            run.timezone,
-            after=now,
-            last_sent_at=run.last_sent_at,
-            min_gap=self._settings.min_gap,
-        )
+        return resuming.next_slot(run, now, self._settings.min_gap)
 
     def _next_lesson(self, tx: Tx, run: Enrollment) -> progress.NextLesson:
         keys = ledger.lesson_keys(tx, [run]).get(run.id, set())
