@@ -1,4 +1,4 @@
-"""`course learners pause|resume|restart|skip|resend|stop|forget`: one shape for all of them.
+"""`course learners pause|resume|restart|reopen|skip|resend|stop|forget`: one shape for all of them.
 
 Says first whom it concerns. More than one person is only touched when somebody agrees.
 """
@@ -85,6 +85,21 @@ def restart(ctx: click.Context, **whom: Any) -> None:
         return f"round {after.round}, lesson 1 {local(after.next_due_at, after.timezone)}"
 
     _care(ctx, Act("restart", does, states=("active", "paused", "completed")), **whom)
+
+
+@click.command(short_help="Go on with a completed course that has new lessons.")
+@_whom
+def reopen(ctx: click.Context, **whom: Any) -> None:
+    """Go on with a completed course to which lessons were appended, at the next slot.
+
+    Without this, a completed run stays completed. The closing letter is not sent again.
+    """
+
+    def does(school: School, run: Enrollment, consent: Consent) -> str:
+        after = school.enrolling.reopen(run.id, consent)
+        return f"reopened, next lesson {local(after.next_due_at, after.timezone)}"
+
+    _care(ctx, Act("reopen", does, states=("completed",)), **whom)
 
 
 @click.command(short_help="Pass over the next lesson.")

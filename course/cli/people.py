@@ -31,6 +31,7 @@ _CHANGES = {
     "pause": ("caring", "Hold a run; nothing is lost."),
     "resume": ("caring", "End a pause; the next lesson comes on the next slot."),
     "restart": ("caring", "Begin the course again, as a new round."),
+    "reopen": ("caring", "Go on with a completed course that has new lessons."),
     "skip": ("caring", "Pass over the next lesson."),
     "resend": ("caring", "Send a lesson once more."),
     "readdress": ("readdress", "Move a person to another address."),

@@ -68,6 +68,8 @@ class EnrollmentEvent(StrEnum):
     SIGNED_UP = "signed_up"
     #: A new round was begun while this one was open.
     RESTARTED = "restarted"
+    #: Lessons were appended, and staff lets this completed run go on with them.
+    REOPENED = "reopened"
 
 
 #: Why a run is paused after a lesson could not be delivered; sending it again ends the pause.

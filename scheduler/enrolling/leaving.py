@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from scheduler.domain.delivery import CONFIRM
+from datetime import datetime, timedelta
+
+from scheduler.domain.delivery import (
+    COMPLETED,
+    CONFIRM,
+    LINKS,
+    OWN_ADDRESS,
+    WELCOME,
+    DeliveryKind,
+    DeliveryState,
+    original_key,
+)
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
-from scheduler.domain.learner import Consent
+from scheduler.domain.learner import Consent, Learner
 from scheduler.enrolling.desk import Desk
 from scheduler.errors import NotAllowed
-from scheduler.finishing import owed_at_finish
 from scheduler.rules import progress
 from scheduler.store import Tx, ledger, people
+from scheduler.store.ledger import NewDelivery
+
+_LEFT = EnrollmentEvent.LEFT
+#: Letters that answer something typed before leaving: nobody waits for them any more.
+_ANSWERS = frozenset({LINKS}) | OWN_ADDRESS
+#: Letters that are never late.
+_TIMELESS = frozenset({CONFIRM, WELCOME, COMPLETED})
+#: Any other letter, a follow-up for one, has had its day after this.
+_STALE_AFTER = timedelta(days=1)
 
 
 class Leaving(Desk):
@@ -35,7 +54,10 @@ class Leaving(Desk):
             )
 
     def rejoin(self, enrollment_id: int, consent: Consent) -> Enrollment:
-        """Undo leaving: the run goes on where it stopped, at the next slot."""
+        """Undo leaving: the run goes on where it stopped, at the next slot.
+
+        Letters that leaving has withdrawn come after all, where they still mean something.
+        """
         now = self._clock.now()
         with self._db.write("rejoin") as tx:
             run = self._locked(tx, enrollment_id)
@@ -52,14 +74,32 @@ class Leaving(Desk):
                 run = self._restart_clock(tx, run, now)
             else:
                 people.save_enrollment(tx, run)
-            if run.state is EnrollmentState.PENDING:
-                self._owe_letter(tx, run, learner, CONFIRM, now)
-            if run.state is EnrollmentState.COMPLETED:
-                syllabus = self._syllabus(run.course)
-                ledger.owe(tx, owed_at_finish(run, learner.address, syllabus, now), now)
+            self._bring_back(tx, run, learner, now)
             people.add_consent(tx, run.learner_id, run.id, consent)
         self.wake()
         return run
+
+    def _bring_back(self, tx: Tx, run: Enrollment, learner: Learner, now: datetime) -> None:
+        """Owe anew what leaving has withdrawn, in every round of the course."""
+        answered = _ANSWERS if run.state is EnrollmentState.PENDING else {*_ANSWERS, CONFIRM}
+        letters = [
+            NewDelivery(
+                enrollment_id=letter.enrollment_id,
+                round=letter.round,
+                kind=DeliveryKind.LETTER,
+                key=letter.key,
+                to_addr=learner.address,
+                not_before=max(letter.not_before, now),
+            )
+            for round_ in people.enrollments_of(tx, run.learner_id)
+            if round_.course == run.course
+            for letter in ledger.deliveries_of(tx, round_.id)
+            if letter.kind is DeliveryKind.LETTER
+            and (letter.state, letter.verdict) == (DeliveryState.CANCELLED, _verdict(_LEFT))
+            and original_key(letter.key) not in answered
+            and (original_key(letter.key) in _TIMELESS or now - letter.not_before < _STALE_AFTER)
+        ]
+        ledger.owe(tx, letters, now)
 
     def remove(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """Staff ends a run."""
@@ -83,7 +123,10 @@ class Leaving(Desk):
         for round_ in people.enrollments_of(tx, run.learner_id):
             # Earlier rounds may still owe a follow-up; leaving a course means all of it.
             if round_.course == run.course:
-                verdict = f"the enrollment was {event}"
-                ledger.cancel_open(tx, round_.id, now=now, verdict=verdict)
+                ledger.cancel_open(tx, round_.id, now=now, verdict=_verdict(event))
         people.add_consent(tx, run.learner_id, run.id, consent)
         return run
+
+
+def _verdict(event: EnrollmentEvent) -> str:
+    return f"the enrollment was {event}"

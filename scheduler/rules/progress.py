@@ -24,6 +24,7 @@ TRANSITIONS: dict[tuple[EnrollmentState, EnrollmentEvent], tuple[EnrollmentState
     (_S.PAUSED, _E.RESUMED): (_S.ACTIVE, ""),
     (_S.ACTIVE, _E.FINISHED): (_S.COMPLETED, ""),
     (_S.PAUSED, _E.FINISHED): (_S.COMPLETED, ""),
+    (_S.COMPLETED, _E.REOPENED): (_S.ACTIVE, ""),
     (_S.COMPLETED, _E.LEFT): (_S.STOPPED, _R.LEFT),
     (_S.COMPLETED, _E.BOUNCED): (_S.STOPPED, _R.BOUNCED),
     (_S.COMPLETED, _E.COMPLAINED): (_S.STOPPED, _R.COMPLAINED),
@@ -65,8 +66,15 @@ def apply(enrollment: Enrollment, event: EnrollmentEvent, at: datetime) -> Enrol
         next_due_at=None,
         paused_until=None,
         confirmed_at=at if event is _E.CONFIRMED else enrollment.confirmed_at,
-        completed_at=at if event is _E.FINISHED else enrollment.completed_at,
+        completed_at=_completed_at(enrollment, event, at),
     )
+
+
+def _completed_at(enrollment: Enrollment, event: EnrollmentEvent, at: datetime) -> datetime | None:
+    if event is _E.FINISHED:
+        return at
+    # A run that goes on has no end to return to, should its owner leave and undo that.
+    return None if event is _E.REOPENED else enrollment.completed_at
 
 
 def _rejoin(enrollment: Enrollment) -> Enrollment:

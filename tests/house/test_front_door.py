@@ -34,6 +34,7 @@ PROMISED = {
         "pause",
         "resume",
         "restart",
+        "reopen",
         "skip",
         "resend",
         "stop",
