@@ -121,6 +121,23 @@ def test_skip_restart_and_resend(project, enroll) -> None:
     assert len(project.mails()) == 2
 
 
+def test_reopen_goes_on_with_a_lesson_appended_after_the_end(project, enroll) -> None:
+    enroll("ana@example.org")
+    for day in (1, 2, 3):
+        project.run("work", "--once", "--as-of", f"2099-01-0{day}T07:30Z")
+    assert states(project) == {"ana@example.org": "completed"}
+    nothing = project.run("learners", "reopen", "ana@example.org", ok=False)
+    assert "no lesson was appended" in nothing.out
+    third = (project.folder / "lessons/tiny/3-three.md").read_text()
+    fourth = third.replace("three", "four").replace("Day 3", "Day 4")
+    project.write("lessons/tiny/4-four.md", fourth)
+    assert "would reopen" in project.run("learners", "reopen", "ana@example.org", "--dry-run").out
+    assert "reopened, next lesson" in project.run("learners", "reopen", "ana@example.org").out
+    project.run("work", "--once", "--as-of", "2099-01-04T07:30Z")
+    assert any("Day 4 four" in file.read_text() for file in project.mails())
+    assert states(project) == {"ana@example.org": "completed"}
+
+
 def test_forget_erases_and_says_how_much(project, enroll) -> None:
     enroll("ana@example.org")
     assert project.run("learners", "forget", "ana@example.org", ok=False).code == 2

@@ -154,6 +154,47 @@ def test_an_old_confirmation_link_opens_nobodys_private_page(school, browser, li
     assert "/manage/" not in browser.get(link).text
 
 
+def test_who_finished_is_asked_before_the_course_begins_again(school, browser, link):
+    browser.post(link)
+    school.work()
+    school.pass_time(timedelta(days=3))
+    assert state(school) is EnrollmentState.COMPLETED
+    browser.fill_in()
+    school.work()
+    again = school.link(school.mails()[-1], "confirm")
+    page = Browser(school).get(again).text
+    assert "You have been through this course before. This begins it again, with lesson 1" in page
+    assert state(school) is EnrollmentState.PENDING
+    school.pass_time(timedelta(days=2))
+    assert "Please confirm" in str(school.mails()[-1]["Subject"])
+    browser.post(again)
+    school.work()
+    assert school.run_of("zoe@example.com").round == 2
+    assert any("Short sentences" in str(mail["Subject"]) for mail in school.mails()[-2:])
+
+
+def test_who_left_is_asked_before_the_course_goes_on_where_it_stopped(school, browser, link):
+    browser.post(link)
+    school.work()
+    school.enrolling.leave(school.run_of("zoe@example.com").id, agreed("leave"))
+    school.clock.advance(timedelta(days=1))
+    browser.fill_in()
+    school.work()
+    again = school.link(school.mails()[-1], "confirm")
+    page = Browser(school).get(again).text
+    assert "it goes on where you stopped, with lesson 2" in page
+    assert state(school) is EnrollmentState.PENDING
+    browser.post(again)
+    school.work()
+    assert "Plain words" in str(school.mails()[-1]["Subject"])
+
+
+def test_a_first_signup_is_told_nothing_of_an_earlier_one(browser, link):
+    page = browser.get(link).text
+    assert "been through" not in page
+    assert "been here" not in page
+
+
 def test_the_address_is_shown_masked(browser, link):
     page = browser.get(link).text
     assert "z••@example.com" in page

@@ -120,6 +120,27 @@ def test_the_link_of_an_old_round_manages_the_round_that_is_running(school, brow
     assert school.run(later.id).state is EnrollmentState.PAUSED
 
 
+def test_a_signup_nobody_confirmed_takes_no_finished_round_away(school, browser, run, link):
+    learn = school.link_path(school.links.learn(run))
+    school.pass_time(timedelta(days=3))
+    assert school.run(run).state is EnrollmentState.COMPLETED
+    before = [browser.get(path).text for path in (learn, link)]
+    school.sign_up()  # perhaps by a stranger
+    school.work()
+    assert [browser.get(path).text for path in (learn, link)] == before
+    assert "3 of 3 lessons" in before[0]
+    again = school.run_of("zoe@example.com")
+    school.enrolling.confirm(again.id, agreed("confirm"))
+    assert "Lesson 1 is on its way" in browser.get(learn).text
+
+
+def test_leaving_by_an_old_mail_also_ends_a_signup_not_confirmed_yet(school, browser, run):
+    school.pass_time(timedelta(days=3))
+    school.sign_up()
+    browser.post(school.link_path(school.links.leave(run)), by="page")
+    assert school.run_of("zoe@example.com").state is EnrollmentState.STOPPED
+
+
 def test_a_cut_link_gives_a_friendly_page(browser, link):
     for answer in (
         browser.get(link[:-4]),
