@@ -134,11 +134,16 @@ def test_a_signup_nobody_confirmed_takes_no_finished_round_away(school, browser,
     assert "Lesson 1 is on its way" in browser.get(learn).text
 
 
-def test_leaving_by_an_old_mail_also_ends_a_signup_not_confirmed_yet(school, browser, run):
+def test_leaving_by_an_old_mail_also_ends_a_signup_not_confirmed_yet_and_undo_undoes_it(
+    school, browser, run
+):
     school.pass_time(timedelta(days=3))
     school.sign_up()
-    browser.post(school.link_path(school.links.leave(run)), by="page")
+    page = browser.post(school.link_path(school.links.leave(run)), by="page").text
     assert school.run_of("zoe@example.com").state is EnrollmentState.STOPPED
+    undo = next(form for form in forms(page) if form.action.endswith("/undo"))
+    browser.post(undo.action, **undo.fields)
+    assert school.run_of("zoe@example.com").state is EnrollmentState.PENDING
 
 
 def test_a_cut_link_gives_a_friendly_page(browser, link):
