@@ -43,6 +43,7 @@ from course.mail.holes import Marks, fill
 from course.mail.layout import Imprint, Layout
 from course.mail.mime import date_header, subject_line, token_header
 from course.mail.person import SAMPLE, pretended, values_of
+from course.source.limits import CLIPPED_AT, clipped
 from scheduler.domain.delivery import Claimed, original_key
 from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Shared, Unfit
@@ -107,6 +108,8 @@ class CourseComposer:
         self._lock = RLock()
         self._compiled: OrderedDict[object, _Compiled] = OrderedDict()
         self._documents: OrderedDict[str, str] = OrderedDict()
+        #: Why there is no mail of a version.
+        self._refused: OrderedDict[object, str] = OrderedDict()
 
     def compose(self, claimed: Sequence[Claimed]) -> list[Message | Unfit]:
         """One answer per claimed delivery, in the same order."""
@@ -164,7 +167,7 @@ class CourseComposer:
         document["lesson"]["subject"] = f"[TEST] {document['lesson']['subject']}"
         learner = Learner(0, to, SAMPLE.first_name, SAMPLE.timezone, course.language)
         claimed = pretended(course, lesson.key, learner, now or self.links.now())
-        answer = self._answer(self._compile(document), claimed)
+        answer = self._answer(self._compile(document, claimed), claimed)
         if isinstance(answer, Unfit):
             raise CourseError(answer.reason)
         return answer
@@ -183,6 +186,8 @@ class CourseComposer:
             else:
                 lesson, stamp = None, (course_key, course.version, notice, "", looks)
             with self._lock:
+                if stamp in self._refused:
+                    return self._refused[stamp]
                 if stamp in self._compiled:
                     # Both age together: a mail in memory has its document in memory.
                     self._compiled.move_to_end(stamp)
@@ -192,7 +197,13 @@ class CourseComposer:
                     document = describe_notice(NOTICES[notice], course)
                 else:
                     document = describe(course, lesson)
-                compiled = self._compile(document)
+                sample = pretended(course, key, SAMPLE, self.links.now())
+                try:
+                    compiled = self._compile(document, sample)
+                except CourseError as wrong:
+                    # Whoever waits for it asks again and again: the answer is the same.
+                    _keep(self._refused, stamp, str(wrong))
+                    return str(wrong)
                 _keep(self._compiled, stamp, compiled)
                 _keep(self._documents, compiled.version, dump(document))
                 return compiled
@@ -247,8 +258,12 @@ class CourseComposer:
             headers=headers,
         )  # fmt: skip
 
-    def _compile(self, document: Document) -> _Compiled:
+    def _compile(self, document: Document, sample: Claimed) -> _Compiled:
+        """Ready to be filled. Raises CourseError, also for what Gmail would not show whole."""
         cut = self._cut(document)
+        size = len(fill(cut.html, values_of(cut.names, sample, self.links)).encode())
+        if size > CLIPPED_AT:
+            raise CourseError(clipped(size))
         version, listed = version_of(document), is_listed(document)
         fixed = fixed_headers(document, self.sender)
         origin, reply_to = origin_headers(self.sender)

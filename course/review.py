@@ -21,6 +21,7 @@ from course.folder import files
 from course.frontmatter.fields import did_you_mean
 from course.lesson import Lesson
 from course.markup import inline, to_html
+from course.source.limits import CLIPPED_AT
 from course.source.names import parse_name
 
 
@@ -193,7 +194,8 @@ def _wanted(course: Course, findings: list[Finding]) -> list[Finding]:
     return [
         f
         for f in findings
-        if f.rule in BLOCKING or f.rule not in ignored.get(f.path, frozenset()) | course.ignore
+        if (f.rule in BLOCKING and f.level == "error")
+        or f.rule not in ignored.get(f.path, frozenset()) | course.ignore
     ]
 
 
@@ -214,6 +216,8 @@ def _row(view: LessonView, size: Size | None) -> Row:
     course, lesson = view.course, view.lesson
     refs = {ref.key: ref for ref in course.syllabus.lessons}
     state = refs[lesson.key].readiness.value if lesson.key in refs else "letter"
+    if state == "published" and size and (size.problem or size.html_bytes > CLIPPED_AT):
+        state = "broken"  # the composer refuses it, so its learners wait
     minutes = lesson.minutes()
     low, high = course.minutes
     return Row(

@@ -9,9 +9,10 @@ import re
 
 from course.advice.addresses import about_address
 from course.advice.view import LessonView
+from course.source.limits import CLIPPED_AT, clipped
 
-#: Gmail clips near 102 kB; the rest of the mail needs room, too.
-HTML_WARN, HTML_MAX = 80_000, 90_000
+#: From here on there is little room left; what is over `CLIPPED_AT` is refused by the composer.
+HTML_WARN = 80_000
 SUBJECT_MAX = 60
 PREHEADER_MIN, PREHEADER_MAX = 40, 110
 
@@ -109,13 +110,8 @@ def about_size(view: LessonView, html: int, text: int, html_text: int, problem: 
     if problem:
         view.notes.error("not-composed", at, f"no mail can be made of this lesson: {problem}")
         return
-    if html > HTML_MAX:
-        view.notes.error(
-            "mail-large",
-            at,
-            f"the mail has {html // 1000} kB; Gmail cuts near 102 and hides the way out: split "
-            f"the lesson, keep it under {HTML_MAX // 1000} kB",
-        )
+    if html > CLIPPED_AT:
+        view.notes.error("mail-large", at, clipped(html))
     elif html > HTML_WARN:
         view.notes.warn(
             "mail-large", at, f"the mail has {html // 1000} kB: keep it under {HTML_WARN // 1000}"

@@ -15,8 +15,10 @@ BLOCKING: dict[str, str] = {
     "empty-body": "the lesson has no text",
     "front-matter": "the front matter or course.yaml cannot be read",
     "link-value": "an address starts with something a learner typed",
+    "mail-large": "the finished mail is so large that Gmail cuts it (a warning when it is near)",
     "no-course": "there is no course at this place, or a folder lacks its course.yaml",
     "no-lessons": "the course has no lesson",
+    "not-composed": "no mail can be made of the lesson",
     "not-utf8": "the file is not UTF-8",
     "quiz": "a question lacks options or the right answer",
     "subject-empty": "the subject is empty",
@@ -32,13 +34,11 @@ BLOCKING: dict[str, str] = {
     "unknown-variable": "a name that has no value",
     "unreadable": "the file cannot be read",
 }
-#: Mistakes a learner would meet; the lesson is still sent. The first five are errors.
+#: Mistakes a learner would meet; the lesson is still sent. The first three are errors.
 OTHERS: dict[str, str] = {
     "alt-text": "a picture has no words for those who do not see it",
     "broken-image": "a picture's file is not there",
     "broken-link": "a relative link leads to nothing",
-    "mail-large": "the finished mail is so large that Gmail cuts it",
-    "not-composed": "no mail can be made of the lesson",
     "action-long": "the starred action takes more than 5 minutes",
     "alias-taken": "an alias is the key of another lesson",
     "code-wide": "a line of code is wider than a phone",

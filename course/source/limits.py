@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from course.source.rawhtml import nesting
 from course.source.tokens import Scan
 
-#: Bytes of one lesson file. Mail is clipped at about 102 kB anyway.
+#: Bytes of one lesson file.
 MAX_LESSON = 1_000_000
+#: Bytes of HTML in a finished mail: Gmail hides what stands behind them, the way out as well.
+CLIPPED_AT = 102_000
 #: Characters of prose: some 40,000 words, more than any mail can carry.
 MAX_PROSE = 250_000
 #: Brackets or tags without their other half, in one paragraph.
@@ -46,6 +48,14 @@ def too_large(size: int) -> str:
     return (
         f"the file has {size / 1_000_000:.1f} MB, more than {MAX_LESSON / 1_000_000:.0f} MB: "
         "split it into several lessons, and keep pictures in files of their own"
+    )
+
+
+def clipped(size: int) -> str:
+    """Why a finished mail with `size` bytes of HTML is not sent, with the cure."""
+    return (
+        f"the mail has {size // 1000} kB of HTML; Gmail hides all behind {CLIPPED_AT // 1000}, "
+        "the way out of the course too, so it is not sent: split the lesson"
     )
 
 

@@ -277,7 +277,8 @@ def test_warnings_fail_only_when_strict(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "rule", "level"),
     [
-        (Size(90_001), "mail-large", "error"),
+        (Size(102_001), "mail-large", "error"),
+        (Size(102_000), "mail-large", "warn"),
         (Size(80_001), "mail-large", "warn"),
         (Size(1000, 300, 1000), "text-short", "warn"),
         (Size(0, problem="no template"), "not-composed", "error"),
@@ -293,6 +294,33 @@ def test_the_measured_mail_is_judged(folder: Path, size: Size, rule: str, level:
     finding = only(check(folder, measure=measure))
     assert (finding.rule, finding.level) == (rule, level)
     assert asked == ["testing/names"]
+
+
+@pytest.mark.parametrize(
+    ("size", "state"),
+    [
+        (Size(102_001), "broken"),
+        (Size(102_000), "published"),
+        (Size(0, problem="no template"), "broken"),
+    ],
+)
+def test_a_lesson_that_the_composer_refuses_is_shown_as_broken(
+    folder: Path, size: Size, state: str
+) -> None:
+    (folder / "1-names.md").write_text("---\ntitle: Names\n---\nSome text.\n")
+    [row] = review(folder, measure=lambda *_: size).rows
+    assert row.state == state
+
+
+def test_the_error_of_an_oversized_mail_cannot_be_switched_off_its_warning_can(
+    folder: Path,
+) -> None:
+    body = "---\ntitle: Names\ncheck: {ignore: [mail-large]}\n---\nSome text.\n"
+    (folder / "1-names.md").write_text(body)
+    over = review(folder, measure=lambda *_: Size(102_001))
+    near = review(folder, measure=lambda *_: Size(90_000))
+    assert [f.level for f in over.findings if f.rule == "mail-large"] == ["error"]
+    assert not [f for f in near.findings if f.rule == "mail-large"]
 
 
 def test_addresses_are_probed_only_when_asked_and_once_each(folder: Path) -> None:
