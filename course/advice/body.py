@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from course.advice import images
 from course.advice.addresses import about_address, file_inside
-from course.advice.indents import strange_indents
+from course.advice.indents import joined_lists
 from course.advice.view import LessonView
 from course.source.landmarks import Picture
 from course.source.rawhtml import questionable
@@ -29,7 +29,7 @@ _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 def about_body(view: LessonView) -> None:
-    """Links, pictures, headings, code, tables, indentation, raw HTML."""
+    """Links, pictures, headings, code, tables, lists, raw HTML."""
     _links(view)
     _pictures(view)
     _headings(view)
@@ -57,7 +57,7 @@ def about_body(view: LessonView) -> None:
             )
     for offset, rule, message in questionable(view.found):
         view.notes.warn(rule, view.at(offset), message)
-    for offset, rule, message in strange_indents(view.found):
+    for offset, rule, message in joined_lists(view.found):
         view.notes.warn(rule, view.at(offset), message)
 
 

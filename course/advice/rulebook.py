@@ -53,7 +53,6 @@ OTHERS: dict[str, str] = {
     "link-mismatch": "the words of a link name another site than its address",
     "link-text": "the words of a link do not say where it leads",
     "list-blank": "a list without an empty line before it",
-    "list-indent": "a list indented by two or three spaces",
     "long-link": "an address of more than 2,000 characters",
     "minutes": "the lesson takes longer or shorter than the course promises",
     "no-numbers": "no lesson file has a number",

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from course.source.tokens import TAG, Scan, Token
+from course.source.lists import LEVEL, Lists, columns
+from course.source.tokens import TAG, Edit, Scan, Token
 
 _FENCE = re.compile(
     r"^(?P<lead>(?:[ ]{0,3}>)*(?:(?<=>)[ ])?)(?P<indent>[ \t]*)"
     r"(?P<marker>(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)?(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})(?P<info>.*)$"
 )
 _QUOTED = re.compile(r"^(?:[ ]{0,3}>)+")
-_ITEM = re.compile(r"^[ \t]*(?:[-*+]|[0-9]{1,9}[.)])[ \t]+\S")
-_HOLDER = re.compile(r"^[ ]{0,3}(?:\[\^[^\]]+\]:|:[ ]{1,3}\S|!!!|\?\?\?)|^\[\^")
+_QUOTE_LEAD = re.compile(r"^(?:[ ]{0,3}>[ ]?)+")
 _RAW_START = re.compile(r"^\s*(?:<(?P<name>pre|script|style|textarea)\b|<!--)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"^[ ]*\{?[ ]*\.?(?P<name>[A-Za-z0-9_+#.-]*)")
 _HTML = re.compile(
@@ -43,9 +43,11 @@ class _Lines:
         self.offsets = [0]
         for line in self.lines:
             self.offsets.append(self.offsets[-1] + len(line) + 1)
-        self.depth = 0
+        self.lists = Lists()
+        #: The lists inside the quote that goes on, and how deep that quote is.
+        self.quoted = Lists()
+        self.quotes = 0
         self.html = 0
-        self.after_blank = True
         #: Raw elements with no end tag ahead: looking again would take quadratic time.
         self.endless: set[str] = set()
 
@@ -59,10 +61,11 @@ class _Lines:
                 if prose_from < index:
                     yield self._prose(prose_from, index)
                 bare = lead.rstrip() if ">" in lead else ""
-                blank_before = "" if self.after_blank or lead.strip(" \t>") else f"{bare}\n"
+                after_blank = self.lists.after_blank
+                blank_before = "" if after_blank or lead.strip(" \t>") else f"{bare}\n"
                 yield None, f"{blank_before}{lead}{found.put(token)}\n{bare}\n"
                 index = prose_from = end
-                self.after_blank = True
+                self.lists.blank()
                 continue
             if _ALONE.match(line):
                 # A tag alone on its line stands between blocks, not inside one.
@@ -70,12 +73,14 @@ class _Lines:
                     yield self._prose(prose_from, index)
                 yield None, "\n"
                 yield self.offsets[index], line + "\n\n"
+                self.lists.blank()
+                self._remember(index, found)
+                self.lists.blank()
                 index += 1
                 prose_from = index
-                self.after_blank = True
                 continue
             skip = self._raw(index)
-            self._remember(line)
+            self._remember(index, found)
             index = skip
         if prose_from < len(self.lines):
             yield self._prose(prose_from, len(self.lines))
@@ -98,19 +103,29 @@ class _Lines:
             return index + 1
         return index + 1 + self.source.count("\n", self.offsets[index], close.end())
 
-    def _remember(self, line: str) -> None:
+    def _remember(self, index: int, found: Scan) -> None:
+        line = self.lines[index]
         if not line.strip():
-            self.after_blank = True
+            self.lists.blank()
+            self.quotes = 0
             return
-        level = _columns(line) // 4
         if self.html or line.lstrip().startswith("<"):
             for tag in _HTML.finditer(line):
                 self.html = max(0, self.html + (-1 if tag.group("close") else 1))
-        if _ITEM.match(line) or _HOLDER.match(line):
-            self.depth = min(level, self.depth) + 1
-        elif self.after_blank:
-            self.depth = min(level, self.depth)
-        self.after_blank = line.startswith("#")
+        self._place(index, 0, self.lists, found)
+        if quote := _QUOTE_LEAD.match(line):
+            if quote.group().count(">") != self.quotes:
+                self.quoted, self.quotes = Lists(), quote.group().count(">")
+            self._place(index, quote.end(), self.quoted, found)
+
+    def _place(self, index: int, column: int, lists: Lists, found: Scan) -> None:
+        line = self.lines[index][column:]
+        lead = lists.place(line)
+        if lead.columns != columns(line) or lead.bracket >= 0:
+            space = len(line) - len(line.lstrip(" \t"))
+            bracket = column + lead.bracket if lead.bracket >= 0 else -1
+            edit = Edit(column, space, lead.columns, bracket)
+            found.edits.setdefault(self.offsets[index], []).append(edit)
 
     def _fenced(self, index: int, found: Scan) -> tuple[int, str, Token] | None:
         match = _FENCE.match(self.lines[index])
@@ -118,7 +133,7 @@ class _Lines:
             return None
         lead, fence = match.group("lead"), match.group("fence")
         indent, marker = match.group("indent"), match.group("marker") or ""
-        width = _columns(indent) + len(marker.expandtabs(4))
+        width = columns(indent) + len(marker.expandtabs(4))
         closing = re.compile(rf"^[ \t]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$")
         code: list[str] = []
         end = index + 1
@@ -132,7 +147,7 @@ class _Lines:
                 if not quoted:
                     break
                 line = _without_quote(line, lead.count(">"))
-            if closing.match(line) and _columns(line) - width < 4:
+            if closing.match(line) and columns(line) - width < 4:
                 end += 1
                 break
             code.append(_dedent(line, width))
@@ -145,52 +160,37 @@ class _Lines:
             self.offsets[index],
             language.group("name") if language else "",
         )
-        if marker:
-            self.depth = min(_columns(indent) // 4, self.depth) + 1
-        elif not lead and self.depth and width >= 2:
-            # Two or three spaces belong to the item everywhere but in Python-Markdown.
-            level = min(max(1, -(-width // 4)), self.depth)
-            indent = " " * (4 * level)
-        elif not lead:
-            self.depth, indent = 0, ""
-        return end, lead + indent + marker, token
+        if lead:
+            return end, lead + indent + marker, token
+        return end, " " * self.lists.code(self.lines[index]) + marker.replace(")", "."), token
 
     def _is_indented_code(self, index: int) -> bool:
         line = self.lines[index]
         return (
             bool(line.strip())
-            and self.after_blank
+            and self.lists.after_blank
             and not self.html
-            and _columns(line) >= 4 * (self.depth + 1)
+            and columns(line) >= self.lists.code_from
         )
 
     def _indented(self, index: int) -> tuple[int, str, Token] | None:
         if not self._is_indented_code(index):
             return None
-        width = 4 * (self.depth + 1)
+        width = self.lists.code_from
         end = index
         while end < len(self.lines) and (
-            not self.lines[end].strip() or _columns(self.lines[end]) >= width
+            not self.lines[end].strip() or columns(self.lines[end]) >= width
         ):
             end += 1
         while not self.lines[end - 1].strip():
             end -= 1
         code = "\n".join(_dedent(line, width) for line in self.lines[index:end])
         source = self.source[self.offsets[index] : self.offsets[end] - 1]
-        return end, " " * (4 * self.depth), Token("block", source, code, self.offsets[index])
-
-
-def _columns(line: str) -> int:
-    """Width of the leading white space, a tab reaching to the next multiple of four."""
-    width = 0
-    for character in line:
-        if character == " ":
-            width += 1
-        elif character == "\t":
-            width += 4 - width % 4
-        else:
-            break
-    return width
+        return (
+            end,
+            " " * (LEVEL * self.lists.depth),
+            Token("block", source, code, self.offsets[index]),
+        )
 
 
 def _dedent(line: str, width: int) -> str:

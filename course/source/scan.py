@@ -40,6 +40,7 @@ def scan(source: str) -> Scan:
         out.append(piece)
         length += len(piece)
     found.text = "".join(out)
+    found.apply_edits()
     return found
 
 
