@@ -36,6 +36,12 @@ _ATTRIBUTE = re.compile(r"([A-Za-z_:-]+)\s*=\s*\"([^\"]*)\"")
 _STYLE = re.compile(r"<style\b.*?</style>", re.DOTALL | re.IGNORECASE)
 _ADDRESS_BEFORE = re.compile(r"(?:https?://|mailto:)[^\s<>]*\Z")
 _BARE_URL = re.compile(r"\{\{\s*url\.[a-z]+\s*\}\}\Z")
+#: Braces that are meant as text, as `markup` writes them; one character holds the place of one.
+_LITERAL = re.compile(r"\{\{ '(\{+)' \}\}")
+_BRACE = "\U0010f7fd"
+_NAME = re.compile(r"\b([a-z]+)\.([a-z_]+)")
+#: Columns a value usually takes, where a mark would be narrower: an address has its own line.
+_ROOM = {"url": 72, "learner.days": 20}
 _BLOCK_DEPTH = {"if": 1, "endif": -1}
 
 
@@ -89,7 +95,7 @@ class Marks:
         #: What every mark begins with.
         self.prefix = "zq" + hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:10]
         self._constants = constants
-        self._mark = re.compile(self.prefix + r"n(\d+)z")
+        self._mark = re.compile(self.prefix + r"n(\d+)q*z")
         self._tags: list[str] = []
         self._numbers: dict[str, int] = {}
         self._holes: dict[tuple[str, Place], Hole] = {}
@@ -101,7 +107,11 @@ class Marks:
         }
 
     def hide(self, source: str) -> str:
-        """`source` with a mark in place of every tag. Raises HoleError for one without an end."""
+        """`source` with a mark in place of every tag. Raises HoleError for one without an end.
+
+        A mark is as wide as its value usually is, so that lines and columns come out right.
+        """
+        source = _LITERAL.sub(lambda found: _BRACE * len(found[1]), source)
         hidden = _TAG.sub(lambda found: self._hidden(found[0]), source)
         for opening, closing in (("{{", "}}"), ("{%", "%}")):
             if (at := hidden.find(opening)) >= 0:
@@ -121,6 +131,7 @@ class Marks:
         """Fixed text and holes, in order. Raises HoleError."""
         places = self._places(text) if kind == "html" else self._places_in_text(text)
         parts = self._mark.split(text)
+        parts[::2] = [part.replace(_BRACE, "{") for part in parts[::2]]
         pieces: list[Piece] = [parts[0]]
         block: list[str] = []
         block_place: Place = "text"
@@ -151,7 +162,22 @@ class Marks:
         number = self._numbers.setdefault(tag, len(self._tags))
         if number == len(self._tags):
             self._tags.append(tag)
-        return f"{self.prefix}n{number}z"
+        mark = f"{self.prefix}n{number}z"
+        return f"{mark[:-1]}{'q' * (self._room(tag) - len(mark))}z"
+
+    def _room(self, tag: str) -> int:
+        """Columns to keep free for what stands in place of the tag."""
+        if not tag.startswith("{{"):
+            return 0
+        return max(
+            (
+                len(str(self._constants[found[0]]))
+                if found[0] in self._constants
+                else _ROOM.get(found[0], _ROOM.get(found[1], 0))
+                for found in _NAME.finditer(tag)
+            ),
+            default=0,
+        )
 
     def _judged(self, tag: str) -> str:
         """The word of a `{% %}` tag, else "". Raises HoleError for what a lesson may not use."""

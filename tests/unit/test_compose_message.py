@@ -12,6 +12,7 @@ import pytest
 from jinja2 import Template
 
 from course.compose import CourseComposer
+from course.mail import holes
 from course.mail.document import NOTICES as KINDS
 from course.mail.document import describe, describe_notice
 from course.mail.person import values_of
@@ -277,7 +278,8 @@ class SlowWay:
         self.names = {f"{s}.{a}" for s, a in re.findall(r"\b(learner|url)\.([a-z_]+)", tags)}
 
         def template(text: str, *, escaping: bool) -> Template:
-            source = marks._mark.sub(lambda found: marks._tags[int(found[1])], text)
+            literal = text.replace(holes._BRACE, "{{ '{' }}")
+            source = marks._mark.sub(lambda found: marks._tags[int(found[1])], literal)
             # The one place where a value stands inside an address.
             source = source.replace("for={{ learner.first_name }}", "for={{ quoted }}")
             return variables.sandbox(autoescape=escaping).from_string(source)

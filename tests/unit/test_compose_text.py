@@ -122,3 +122,35 @@ def test_code_in_a_lesson_keeps_its_empty_lines(tmp_path: Path) -> None:
     assert re.sub("^ +", "", code, flags=re.MULTILINE) in re.sub(
         "^ +", "", text, flags=re.MULTILINE
     )
+
+
+@pytest.mark.parametrize("filler", range(0, 40, 3))
+def test_t3_lines_do_not_overrun_when_values_are_longer_than_what_held_their_place(
+    tmp_path: Path, filler: int
+) -> None:
+    school = composer(
+        plant(
+            tmp_path,
+            **{
+                "2-sow": f"# Sow\n\n{'x ' * filler}on {{{{ learner.days }}}} you read "
+                f"{{{{ course.title }}}}, {'y ' * filler}at [your page]({{{{ url.learn }}}}) or "
+                "at {{ url.manage }} as you like, and in the end all of it is done.\n"
+            },
+        )
+    )
+    text = body(composed(school, claimed("sow")), "plain")
+    assert "A Garden in Three Days" in text
+    for line in text.partition("===\n")[2].split("\n"):
+        alone = "http" in line and " " not in line.strip()
+        assert len(line) <= 72 or alone, line
+
+
+def test_t5_braces_in_a_table_count_as_wide_as_they_are(tmp_path: Path) -> None:
+    table = "| write | means |\n|---|---|\n| `{{ learner.first_name }}` | name |\n| `{{{` | x |\n"
+    school = composer(plant(tmp_path, **{"2-sow": f"# Sow\n\n{table}"}))
+    text = body(composed(school, claimed("sow")), "plain")
+    rows = re.search(r"^write.*\n-+.*\n(.*)\n(.*)$", text, re.MULTILINE)
+    assert rows
+    assert rows[1].startswith("`{{ learner.first_name }}`")
+    assert rows[2].startswith("`{{{`")
+    assert rows[1].index("name", 20) == rows[2].index("x")
