@@ -18,8 +18,10 @@ from markupsafe import Markup, escape
 from course import markup
 from course.mail.holes import Marks
 from course.mail.mime import clean
+from course.rendering import htmltree
 
-_PREHEADER = 110
+#: Characters of a preheader taken from the text: no fewer, no more.
+_OPENING, _PREHEADER = 40, 110
 _TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
 _RELATIVE = re.compile(
     r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|//|#|zq[0-9a-f]{10}n)([^"]+)"'
@@ -139,11 +141,14 @@ def _checklist(items: list[dict[str, Any]], words: Words) -> list[dict[str, Any]
 
 
 def opening(lesson: Mapping[str, Any], marks: Marks) -> str:
-    """The first sentences of the mail, for the inbox list, when the author wrote no preheader."""
-    paragraphs = [lesson["idea"]["text"], *lesson["body"]["text"].split("\n\n")]
-    for paragraph in paragraphs:
+    """The first sentences of the mail, for the inbox list, when the author wrote no preheader.
+
+    Prose only: lists, tables, code and quotes make no sentence when they are run together.
+    """
+    body = [e for e in htmltree.read(str(lesson["body"]["html"])).elements() if e.tag == "p"]
+    for paragraph in [lesson["idea"]["text"], *(p.text() for p in body)]:
         line = clean(paragraph)
-        if len(line) >= 40 and marks.prefix not in line:
+        if len(line) >= _OPENING and marks.prefix not in line:
             return textwrap.shorten(line, _PREHEADER, placeholder="…")
     return ""
 

@@ -114,6 +114,24 @@ def test_r4_without_a_preheader_the_first_words_of_the_lesson_serve(school: Cour
     assert ">Put the seeds in a row, one finger apart, and cover them.\u034f" in html
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "- one line that would be long enough for an inbox\n- two\n  - three\n\n",
+        "| a table is not | a sentence that one reads |\n|---|---|\n| 1 | 2 |\n\n",
+        "```\ncode_is_no_sentence(either, however='long it is')\n```\n\n",
+        "## A heading which is much longer than forty characters are\n\n",
+        "> A quote that says what somebody else thought about this, once.\n\n",
+        "Hello {{ learner.first_name }}, this one is about you and nobody else.\n\n",
+    ],
+)
+def test_r4_the_preheader_is_the_first_prose_of_the_lesson(tmp_path: Path, before: str) -> None:
+    prose = "The first *prose* of it, with [a link](https://example.org/) and {braces}."
+    school = composer(plant(tmp_path, **{"2-sow": f"# Sow\n\n{before}{prose}\n\nAnd more.\n"}))
+    html = body(composed(school, claimed("sow")), "html")
+    assert ">The first prose of it, with a link and {braces}.\u034f" in html
+
+
 @pytest.mark.parametrize("key", ALL)
 def test_r5_what_is_needed_is_inline_and_nothing_exotic_is_needed(
     school: CourseComposer, key: str
