@@ -16,6 +16,7 @@ import nh3
 
 from course.errors import MarkupRefused
 from course.rendering import htmltree
+from course.rendering.bareurls import link_bare_urls
 from course.rendering.htmltree import Element, Ready
 from course.rendering.mailhtml import make_mail_safe
 from course.rendering.plaintext import to_text
@@ -160,6 +161,7 @@ def _instance(kind: str) -> markdown.Markdown:
 def _tree(html: str, found: Scan) -> Element:
     root = htmltree.read(_CLEANER.clean(html))
     _expand(root, found.tokens, in_code=False)
+    link_bare_urls(root)
     return root
 
 
