@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from course.review import Row
 
 _LEFT_BEHIND = ("__pycache__", "*.pyc", ".*", "var")
+#: Of further warnings like one that is shown, so many lines are named.
+_LINES_NAMED = 5
 _GITIGNORE = "# what the program writes for itself, and secrets\nvar/\n.env\n"
 
 
@@ -99,7 +101,8 @@ def _made(*files: Path) -> None:
 @click.pass_context
 def check(ctx: click.Context, path: Path | None, strict: bool, links: bool, as_json: bool) -> None:
     """Find mistakes in lessons before a learner does. PATH is a lesson, a course or a folder of
-    courses; default all. Exits with 3 when there are errors. Sends nothing."""
+    courses; default all. Warnings of one kind are shown once a file; --json has them all. Exits
+    with 3 when there are errors. Sends nothing."""
     from course import wiring
     from course.cli import linkcheck
     from course.cli.measuring import measuring
@@ -126,11 +129,31 @@ def check(ctx: click.Context, path: Path | None, strict: bool, links: bool, as_j
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
+    """Every error; of warnings of one kind in one file the first, and how many are like it."""
+    like: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
+        if finding.level != "error":
+            like.setdefault((finding.path, finding.rule), []).append(finding)
+    for finding in findings:
+        others = like.get((finding.path, finding.rule), [finding])
+        if finding.level != "error" and finding is not others[0]:
+            continue
         place, word, rest = str(finding).partition(f" {finding.level} ")
-        click.echo(f"{place} {table.mark(finding.level)} {rest}" if word else place)
+        click.echo(
+            (f"{place} {table.mark(finding.level)} {rest}" if word else place)
+            + _and_others(others[1:] if finding.level != "error" else [])
+        )
     if findings:
         click.echo()
+
+
+def _and_others(others: Sequence[Finding]) -> str:
+    if not others:
+        return ""
+    lines = list(dict.fromkeys(f.line for f in others if f.line))
+    shown = ", ".join(map(str, lines[:_LINES_NAMED])) + (", …" if lines[_LINES_NAMED:] else "")
+    where = f": {'line' if len(lines) == 1 else 'lines'} {shown}" if lines else ""
+    return f" (and {len(others)} more like it{where})"
 
 
 def _print_rows(rows: Sequence[Row]) -> None:

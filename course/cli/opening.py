@@ -49,6 +49,11 @@ def school(
 def one_course(catalog: Catalog, key: str | None) -> Course:
     """The course of that key, or the only one there is. Raises a usage error that names them."""
     courses = catalog.courses()
+    if not courses and (catalog.folder / "course.yaml").is_file():
+        raise click.UsageError(
+            f"LESSONS is {catalog.folder}, which is a course itself. Name the folder that holds"
+            f" your courses: LESSONS={catalog.folder.parent}"
+        )
     names = ", ".join(courses) or "none: add one with `course new course NAME`"
     if key is None:
         if len(courses) == 1:

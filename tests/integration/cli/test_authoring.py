@@ -84,6 +84,22 @@ def test_warnings_count_only_when_strict(project) -> None:
     assert project.run("check", "--strict", ok=False).code == 3
 
 
+def test_warnings_of_one_kind_are_told_once_a_file_and_errors_each_time(project) -> None:
+    links = "".join(
+        f"[a{n}](http://x{n}.example/) [b{n}](http://y{n}.example/)\n\n" for n in range(8)
+    )
+    project.write("lessons/tiny/4-links.md", f"# Links\n\n{links}![](a.png) ![](b.png)\n")
+    answer = project.run("check", "lessons/tiny/4-links.md", ok=False)
+    lines = [line for line in answer.out.split("\n") if " http-link " in line]
+    [line] = lines
+    assert line.startswith("lessons/tiny/4-links.md:3:1 warn http-link http://x0.example/")
+    assert line.endswith("(and 15 more like it: lines 3, 5, 7, 9, 11, …)")
+    assert answer.out.count(" error alt-text ") == 2
+    assert "more like it" not in "".join(x for x in answer.out.split("\n") if " error " in x)
+    found = project.run("check", "--json", ok=False).json["findings"]
+    assert sum(f["rule"] == "http-link" for f in found) == 16
+
+
 def test_check_looks_at_what_it_is_given(project) -> None:
     project.write("lessons/tiny/2-two.md", "---\ntitle: [\n---\n")
     assert project.run("check", "lessons/tiny/1-one.md").code == 0
@@ -150,6 +166,14 @@ def test_send_says_which_lessons_there_are(project) -> None:
     assert "one, two, three" in project.run("send", "zzz", "--to", "me@example.org", ok=False).err
     assert project.run("send", "two", "--to", "nobody", ok=False).code == 2
     assert project.mails() == []
+
+
+def test_lessons_that_name_a_course_itself_are_told_to_name_its_parent(project) -> None:
+    tiny = project.folder / "lessons" / "tiny"
+    project.write("config.yaml", "lessons: lessons/tiny\n")
+    answer = project.run("send", "welcome", "--to", "a@example.org", ok=False)
+    assert answer.code == 2
+    assert f"LESSONS={tiny.parent}" in answer.err
 
 
 def test_send_to_a_provider_that_is_away_is_exit_code_69(project) -> None:
