@@ -107,7 +107,9 @@ class Layers:
         import yaml
 
         try:
-            document = yaml.safe_load(file.read_text(encoding="utf-8"))
+            text = file.read_text(encoding="utf-8")
+            self._complain_about_keys_given_twice(file, text)
+            document = yaml.safe_load(text)
         except FileNotFoundError:
             self.problems.append(
                 f"--config: there is no file {file}; name another, or make one with"
@@ -129,6 +131,26 @@ class Layers:
             self.problems.append(f"{file}: must hold lines of the form `key: value`")
             return {}
         return document
+
+    def _complain_about_keys_given_twice(self, file: Path, text: str) -> None:
+        """YAML would take the last and say nothing. Raises YAMLError."""
+        import yaml
+
+        def look(node: yaml.Node | None, path: str) -> None:
+            if not isinstance(node, yaml.MappingNode):
+                return
+            first: dict[str, int] = {}
+            for key, value in node.value:
+                mark, name = key.start_mark, f"{path}{key.value}"
+                if name in first:
+                    self.problems.append(
+                        f"{file}:{mark.line + 1}:{mark.column + 1}: {name} is given twice, first"
+                        f" in line {first[name]}; keep one of them"
+                    )
+                first.setdefault(name, mark.line + 1)
+                look(value, f"{name}.")
+
+        look(yaml.compose(text, Loader=yaml.SafeLoader), "")
 
     def _flatten(self, document: Mapping[Any, Any]) -> dict[str, Any]:
         flat: dict[str, Any] = {}

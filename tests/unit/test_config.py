@@ -113,6 +113,15 @@ def test_variables_of_other_programs_are_left_alone(folder: Path) -> None:
     load(folder, {"COURSES": "3", "PORTS": "1", "MAILTO": "x", "COURSE_FEE": "12"})
 
 
+def test_a_key_given_twice_is_told_with_its_line_and_not_silently_overruled(folder: Path) -> None:
+    file = folder / "config.yaml"
+    file.write_text("port: 80\nlog:\n  level: INFO\n  format: text\n  level: DEBUG\nport: 81\n")
+    assert problems(folder) == [
+        f"{file}:5:3: log.level is given twice, first in line 3; keep one of them",
+        f"{file}:6:1: port is given twice, first in line 1; keep one of them",
+    ]
+
+
 def test_a_yaml_mistake_is_told_with_its_line(folder: Path) -> None:
     (folder / "config.yaml").write_text("port: 1\nhost: [\n")
     (problem,) = problems(folder)
