@@ -43,7 +43,7 @@ def about_fields(view: LessonView) -> None:
         notes.warn(
             "minutes",
             view.field("title"),
-            f"the lesson takes {lesson.minutes()} minutes, the course promises {low} to {high}: "
+            f"the lesson takes {_minutes(lesson.minutes())}, the course promises {low} to {high}: "
             f"{cure}, or change `minutes:` in course.yaml",
         )
     if not (
@@ -58,7 +58,7 @@ def about_fields(view: LessonView) -> None:
         notes.warn(
             "action-long",
             view.field("action"),
-            f"the starred action takes {lesson.action.minutes} minutes: keep it to 5, and book "
+            f"the starred action takes {_minutes(lesson.action.minutes)}: keep it to 5, and book "
             "the rest with `later: true`",
         )
     for question in lesson.quiz:
@@ -81,6 +81,10 @@ def about_fields(view: LessonView) -> None:
         *(("sources", s.url) for s in lesson.sources),
     ]:
         about_address(view, url, view.field(name))
+
+
+def _minutes(number: int) -> str:
+    return f"{number} minute" if number == 1 else f"{number} minutes"
 
 
 def _subject(view: LessonView) -> None:

@@ -82,10 +82,10 @@ def nearest(name: str, known: dict[str, str] = NAMES) -> str | None:
     if folded in _ALSO_CALLED:
         return _ALSO_CALLED[folded]
     candidates = {name: name for name in known} | _ALSO_CALLED
-    near = difflib.get_close_matches(folded, candidates, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(folded, candidates, n=1, cutoff=0.7)
     if near:
         return candidates[near[0]]
     last = folded.rsplit(".", 1)[-1]
     by_last = {full.split(".", 1)[1]: full for full in known}
-    near = difflib.get_close_matches(last, by_last, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(last, by_last, n=1, cutoff=0.7)
     return by_last[near[0]] if near else None

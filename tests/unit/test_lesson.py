@@ -504,3 +504,11 @@ def test_parsing_never_raises_and_names_known_rules(front: str, body: str) -> No
 )
 def test_any_yaml_is_read_or_named(front: str) -> None:
     parse(f"---\n{front}\n---\nWords", "1-a.md")
+
+
+@pytest.mark.parametrize("name", ["nonsense", "user.email", "weather", "url.xyz"])
+def test_a_name_that_resembles_none_gets_the_list_and_no_silly_guess(name: str) -> None:
+    _, findings = parse(f"# T\n\nHi {{{{ {name} }}}}\n", "1-t.md")
+    [message] = [f.message for f in findings if f.rule == "unknown-variable"]
+    assert "did you mean" not in message
+    assert "learner.first_name" in message

@@ -321,6 +321,16 @@ def test_the_error_of_an_oversized_mail_cannot_be_switched_off_its_warning_can(
     assert not [f for f in near.findings if f.rule == "mail-large"]
 
 
+def test_one_minute_is_said_as_one(folder: Path) -> None:
+    (folder / "course.yaml").write_text("title: Testing\nminutes: [15, 20]\n")
+    finding = only(check(folder, front="", body="Words."))
+    assert "takes 10 minutes, the course" in finding.message
+    source = SOUND.replace("minutes: 10", "minutes: 1")
+    (folder / "1-names.md").write_text(source)
+    [finding] = review(folder).findings
+    assert "takes 1 minute, the course" in finding.message
+
+
 def test_addresses_are_probed_only_when_asked_and_once_each(folder: Path) -> None:
     asked: list[str] = []
 
