@@ -65,6 +65,14 @@ def test_reordering_never_repeats_a_lesson_and_never_skips_back():
     assert key_of(next_lesson(syllabus("c", "a", "b"), {"a"})) == "b"
 
 
+def test_a_lesson_already_sent_that_moves_to_the_end_takes_the_learners_place_along():
+    assert isinstance(next_lesson(syllabus("b", "c", "a"), {"a"}), Finished)
+
+
+def test_a_renamed_lesson_without_an_alias_is_a_new_one():
+    assert key_of(next_lesson(syllabus("a", "new-name", "c"), {"a", "b"})) == "new-name"
+
+
 def test_a_renamed_lesson_with_an_alias_is_not_sent_again():
     course = Syllabus("c", (LessonRef("new-name", 1, aliases=("old",)), LessonRef("b", 2)))
     assert key_of(next_lesson(course, {"old"})) == "b"
