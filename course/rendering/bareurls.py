@@ -1,20 +1,13 @@
 """Makes links of addresses that stand in prose as they are, as GitHub does.
 
-Refuses to guess: only what begins with http:// or https:// is an address, and never inside code,
-inside another link, or where a value of the learner's goes on with it.
+Refuses to do so inside code, inside another link, or where a learner's value goes on with it.
 """
 
 from __future__ import annotations
 
-import re
-
 from course.rendering.htmltree import Element, Ready
+from course.source.bareurls import BARE, address_in
 
-#: An address up to white space or a bracket that no address holds; its end is judged afterwards.
-BARE = re.compile(r"(?<![\w/@.&=+-])https?://[^\s<>\"`|\\^{}\u0000-\u001f]+", re.IGNORECASE)
-_HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?(?:\[[0-9a-f:.]+\]|[^\W_][\w.-]*)", re.IGNORECASE)
-_TRAILING = ".,;:!?'\u2019\u201d\u00bb\u2026*_~"
-_PAIRS = {")": "(", "]": "["}
 _CLOSED = frozenset({"a", "code", "pre"})
 
 
@@ -32,20 +25,6 @@ def link_bare_urls(parent: Element) -> None:
             after = parent.children[place + 1 : place + 2]
             children.extend(_linked(child, goes_on=bool(after) and isinstance(after[0], Ready)))
     parent.children = children
-
-
-def address_in(text: str) -> str:
-    """The address that `text`, a match of `BARE`, begins with; empty when it is none.
-
-    What ends a sentence or closes a bracket opened before the address is no part of it.
-    """
-    while text:
-        last = text[-1]
-        if last in _TRAILING or (last in _PAIRS and text.count(last) > text.count(_PAIRS[last])):
-            text = text[:-1]
-        else:
-            break
-    return text if _HOST.match(text) else ""
 
 
 def _linked(text: str, *, goes_on: bool) -> list[Element | str]:

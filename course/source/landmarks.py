@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from course.source.bareurls import BARE, address_in
 from course.source.expressions import Fault, is_address
 from course.source.rawhtml import tags
 from course.source.tokens import TOKEN, Scan, Token
@@ -76,6 +77,8 @@ def landmarks(found: Scan) -> Landmarks:
         _from_markdown(found, links, pictures)
     if "<" in text:
         _from_html(found, links, pictures)
+    if "://" in text:
+        links.extend(_bare(found))
     headings = [
         Heading(len(m.group("hashes")), m.group("words").strip(" #"), found.origin(m.start()))
         for m in _HEADING.finditer(text)
@@ -139,6 +142,26 @@ def _from_html(found: Scan, links: list[Link], pictures: list[Picture]) -> None:
             end = found.text.find("</", tag.end(), tag.end() + 500)
             words = found.text[tag.end() : end] if end > 0 else ""
             links.append(Link(words, attributes["href"], offset))
+
+
+def _bare(found: Scan) -> Iterator[Link]:
+    """Addresses in prose, which become links; not those that are part of a link already."""
+    text = found.text
+    taken = [m.span() for rule in (_INLINE, _DEFINITION, _AUTOMATIC) for m in rule.finditer(text)]
+    for tag in tags(found):
+        is_link = tag.group("name").lower() == "a" and not tag.group("close")
+        end = text.find("</a", tag.end()) if is_link else -1
+        taken.append((tag.start(), max(tag.end(), end)))
+    taken.sort()
+    place = reach = 0
+    for match in BARE.finditer(text):
+        while place < len(taken) and taken[place][0] <= match.start():
+            reach = max(reach, taken[place][1])
+            place += 1
+        if match.start() < reach or TOKEN.search(match.group()):
+            continue
+        if address := address_in(match.group()):
+            yield Link(address, address, found.origin(match.start()))
 
 
 def unsafe_addresses(found: Scan) -> Iterator[tuple[int, Fault]]:

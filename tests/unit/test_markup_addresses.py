@@ -7,6 +7,8 @@ import re
 import pytest
 
 from course import markup
+from course.source.landmarks import landmarks
+from course.source.scan import scan
 
 
 def links(source: str) -> list[str]:
@@ -82,3 +84,16 @@ def test_fields_are_linked_too_and_the_text_part_says_an_address_once() -> None:
     assert markup.to_text(markup.to_html("Go to https://example.org/.")) == (
         "Go to https://example.org/.\n"
     )
+
+
+def test_the_check_sees_the_links_that_the_mail_has() -> None:
+    source = (
+        "See https://a.example/x, [words](https://b.example/) and <https://c.example/>.\n\n"
+        '<a href="https://d.example/">https://d.example/</a> `https://code.example/`\n\n'
+        "[1]: https://e.example/\n\n[https://f.example/](https://f.example/) [w][1]\n\n"
+        "(https://g.example/) https://no.example/?{{ learner.first_name }}\n"
+    )
+    found = landmarks(scan(source)).links
+    assert sorted(link.url for link in found) == sorted(links(source))
+    [first] = [link for link in found if "a.example" in link.url]
+    assert source[first.offset :].startswith("https://a.example/x,")
