@@ -60,10 +60,19 @@ def learners_list(
     ctx: click.Context, course: str | None, state: str | None, text: str | None, as_json: bool
 ) -> None:
     """List learners and where they stand, newest first."""
+    from course.web.behind import obstructed
+
     with opening.school(ctx) as school, school.db.read() as tx:
+        rows = list(picking.rows(tx, course=course, state=state, text=text))
+        waits = obstructed(tx, school.catalog, (row.enrollment for row in rows))
         found = [
             described(school, row)
-            for row in picking.rows(tx, course=course, state=state, text=text)
+            | {
+                "waits_for": waits[row.enrollment.id].lesson.key
+                if row.enrollment.id in waits
+                else ""
+            }
+            for row in rows
         ]
     if as_json:
         table.print_json(found)
@@ -75,7 +84,9 @@ def learners_list(
             (
                 row["email"], row["first_name"], row["course"], row["state"] + row["because"],
                 f"{row['delivered']}/{row['total']}", f"{row['hour']:%H:%M}", row["days"],
-                row["timezone"], local(row["next_at"], row["timezone"]),
+                row["timezone"],
+                f"waits: lesson {row['waits_for']}" if row["waits_for"]
+                else local(row["next_at"], row["timezone"]),
             )
             for row in found
         ],

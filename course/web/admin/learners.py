@@ -19,6 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from course.pace_words import write_days
 from course.web.admin.session import AdminOnly
 from course.web.admin.telling import told
+from course.web.behind import obstructed
 from course.web.desk import LOOK, AtDesk, Desk, Posted, text
 from scheduler.domain.delivery import DeliveryKind
 from scheduler.domain.enrollment import OPEN_STATES, Enrollment, EnrollmentState
@@ -50,6 +51,7 @@ def learners(
             limit=PAGE + 1,
             after=after or None,
         )
+        waits = obstructed(tx, desk.school.catalog, (row.enrollment for row in rows))
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     chosen = {name: value for name, value in (("q", q), ("course", course), ("state", state))
@@ -59,6 +61,7 @@ def learners(
         "admin/learners.html",
         here="learners",
         rows=rows,
+        waits=waits,
         q=q,
         course=course,
         state=state,
@@ -95,12 +98,14 @@ def learner(desk: AtDesk, learner_id: int, did: str = "", problem: str = "") -> 
         runs = people.enrollments_of(tx, learner_id)
         sent = {run.id: _sent_keys(run, tx) for run in runs}
         rows = reports.timeline(tx, learner_id)
+        waits = obstructed(tx, desk.school.catalog, runs)
     said = desk.sealer.open("problem", problem, within=_PROBLEM_LASTS) if problem else None
     return desk.pages.page(
         "admin/learner.html",
         here="learners",
         person=person,
         runs=runs,
+        waits=waits,
         sent=sent,
         open_states=OPEN_STATES,
         courses=desk.school.catalog.courses(),

@@ -5,6 +5,8 @@ Reads only, apart from one button that owes a failed mail anew.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import islice, pairwise
@@ -14,14 +16,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from course import adoption
-from course.catalog import Course
+from course.catalog import Catalog, Course
+from course.errors import Finding
 from course.web.admin.session import AdminOnly
+from course.web.behind import Obstacle, obstructed
 from course.web.desk import LOOK, AtDesk
 from course.web.words import counted
 from scheduler.domain.delivery import DeliveryState
+from scheduler.domain.enrollment import Enrollment
 from scheduler.rules import due
 from scheduler.rules.pace import BreakerState
-from scheduler.store import ledger, pace, people, reports
+from scheduler.store import Tx, ledger, pace, people, reports
 from scheduler.store.reports import FailureRow, Overview
 from scheduler.zones import zone
 
@@ -51,6 +56,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A lesson that may not go out, and how many learners have arrived at it."""
+
+    obstacle: Obstacle
+    learners: int
+    #: What `course check` says of it, errors only.
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Today:
     """The sums behind the first page."""
 
@@ -60,6 +75,8 @@ class Today:
     #: Those of them whose time has come already.
     late: int
     next_at: datetime | None
+    #: Lessons that people wait behind, most people first.
+    stuck: tuple[Stuck, ...] = ()
 
     def count(self, state: str) -> int:
         """Enrollments in that state."""
@@ -85,6 +102,16 @@ class Today:
         return sum(self.view.failures.values())
 
     @property
+    def waiting(self) -> int:
+        """Learners who get nothing until an author mends or finishes their next lesson."""
+        return sum(one.learners for one in self.stuck)
+
+    @property
+    def needs(self) -> int:
+        """All that waits for a person: failed deliveries, and lessons to mend or to finish."""
+        return self.failed + len(self.stuck)
+
+    @property
     def finished(self) -> int | None:
         """Per cent who finished, of all whose course has ended; None before the first."""
         done, stopped = self.count("completed"), self.count("stopped")
@@ -95,7 +122,7 @@ class Today:
         parts = [
             f"{counted(self.open, 'mail')} to send" if self.open else "nothing left to send",
             f"{self.sent} sent",
-            f"{self.failed} need you" if self.failed > 1 else "1 needs you" if self.failed else "",
+            f"{self.needs} need you" if self.needs > 1 else "1 needs you" if self.needs else "",
         ]
         return ", ".join(part for part in parts if part)
 
@@ -111,12 +138,18 @@ def today(desk: AtDesk, did: str = "") -> Response:
     day = now.astimezone(tz).date()
     begins, ends = (due.at_wall_time(on, time(), tz) for on in (day, day + timedelta(days=1)))
     with school.db.read() as tx:
-        slots = [run.next_due_at for run in islice(reports.planned(tx, ends), _COUNTED_UP_TO)]
+        waits = _waits(tx, school.catalog)
+        slots = [
+            run.next_due_at
+            for run in islice(reports.planned(tx, ends), _COUNTED_UP_TO)
+            if run.id not in waits
+        ]
         sums = Today(
             view=reports.overview(tx, now, begins, ends),
             ahead=len(slots),
             late=sum(1 for slot in slots if slot is not None and slot <= now),
-            next_at=reports.next_due_at(tx),
+            next_at=_next_at(tx, waits),
+            stuck=_stuck(waits),
         )
         steps = {course.key: _steps(course, reports.funnel(tx, course.key)) for course in courses}
         failures = reports.failures(tx, _FAILURES_SHOWN)
@@ -156,6 +189,38 @@ def again(desk: AtDesk, delivery_id: str) -> Response:
     with school.db.write() as tx:
         people.add_audit(tx, school.clock.now(), "admin", "requeue", delivery_id)
     return desk.pages.go(f"/admin/?did={'requeued' if done else 'not-now'}#failures")
+
+
+def _all_planned(tx: Tx) -> Iterator[Enrollment]:
+    last = reports.latest_due_at(tx)
+    return islice(reports.planned(tx, last), _COUNTED_UP_TO) if last is not None else iter(())
+
+
+def _waits(tx: Tx, catalog: Catalog) -> dict[int, Obstacle]:
+    return obstructed(tx, catalog, _all_planned(tx))
+
+
+def _next_at(tx: Tx, waits: Mapping[int, Obstacle]) -> datetime | None:
+    """When the next lesson really leaves: those who wait for an author do not count."""
+    if not waits:
+        return reports.next_due_at(tx)
+    return next((run.next_due_at for run in _all_planned(tx) if run.id not in waits), None)
+
+
+def _stuck(waits: Mapping[int, Obstacle]) -> tuple[Stuck, ...]:
+    people_behind = Counter((one.course.key, one.lesson.key) for one in waits.values())
+    obstacles = {(one.course.key, one.lesson.key): one for one in waits.values()}
+    return tuple(
+        Stuck(obstacles[place], count, _errors_in(obstacles[place]))
+        for place, count in people_behind.most_common()
+    )
+
+
+def _errors_in(obstacle: Obstacle) -> tuple[Finding, ...]:
+    """The errors in this lesson's own file, as far as its name tells; else all of the course."""
+    errors = [one for one in obstacle.course.findings if one.level == "error"]
+    own = [one for one in errors if obstacle.lesson.key in one.path]
+    return tuple(own or errors)
 
 
 def _steps(course: Course, funnel: list[tuple[str, int]]) -> list[Step]:

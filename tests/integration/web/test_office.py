@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -189,6 +190,56 @@ def test_a_broken_lesson_is_named_with_its_line_and_its_cure(school, office):
     assert "2-plain-words.md:" in page
     assert "learner.first_name" in page or "nmae" in page
     assert '<span class="tag bad">error</span>' in page
+
+
+def lesson_two(school: LittleSchool) -> Path:
+    return school.settings.lessons / COURSE / "2-plain-words.md"
+
+
+def break_lesson_two(school: LittleSchool) -> None:
+    text = lesson_two(school).read_text("utf-8")
+    lesson_two(school).write_text(text + "\n\nHello {{ learner.nmae }}\n", "utf-8")
+    school.catalog.refresh()
+
+
+def test_learners_stuck_behind_a_broken_lesson_are_counted_before_any_table(
+    school, office, learner
+):
+    school.sign_up("pia@example.com")  # has not confirmed: waits for nothing
+    school.work()
+    break_lesson_two(school)
+    school.clock.advance(timedelta(hours=20))
+    log_in(office, "n2")
+    page = office.get("/admin/").text
+    assert heading(page) == "Tuesday: nothing left to send, 0 sent, 1 needs you."
+    assert "all mail is well" not in page
+    assert "nothing is planned" in page
+    told = page.index("<strong>1 learner</strong> behind lesson 2, “Plain words”: it has an error")
+    fault = page.index("2-plain-words.md:", told)
+    assert told < fault < page.index("Where do people stop?") < page.index("Signups in 30 days")
+    assert page.index("<h2>Lessons</h2>") < page.index("Where do people stop?")
+
+
+def test_learners_who_reached_a_draft_are_counted_and_go_on_when_it_is_published(
+    school, office, learner
+):
+    whole = lesson_two(school).read_text("utf-8")
+    lesson_two(school).write_text(whole.replace("title:", "draft: true\ntitle:", 1), "utf-8")
+    school.catalog.refresh()
+    assert "behind lesson 2, “Plain words”: it is a draft" in office.get("/admin/").text
+    lesson_two(school).write_text(whole, "utf-8")
+    school.catalog.refresh()
+    page = office.get("/admin/").text
+    assert "behind lesson" not in page
+    assert "all mail is well" in page
+
+
+def test_the_list_and_the_learners_page_say_what_a_learner_waits_for(school, office, learner):
+    assert "waits: lesson" not in office.get("/admin/learners").text
+    break_lesson_two(school)
+    assert "waits: lesson 2" in office.get("/admin/learners").text
+    page = office.get(f"/admin/learners/{learner}").text
+    assert "Waits for lesson 2, “Plain words”, which has an error" in page
 
 
 def test_a_held_school_says_so_first(school, office):
