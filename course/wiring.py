@@ -186,7 +186,12 @@ def sender(settings: Settings) -> Sender:
 def composer_for(settings: Settings, form: str = "raw", clock: Clock | None = None) -> Any:
     """Catalog and composer alone, for reading commands that need no database."""
     keys = settings.secret_key or ("only for looking at lessons",)
-    links = Links(settings.base_url, keys, clock.now if clock else None)
+    links = Links(
+        settings.base_url,
+        keys,
+        clock.now if clock else None,
+        office_now=RealClock().now if isinstance(clock, OffsetClock) else None,
+    )
     catalog = Catalog(settings.lessons)
     return CourseComposer(
         catalog, links, sender(settings), settings.templates, "parts" if form == "parts" else "raw"

@@ -64,7 +64,7 @@ def create_app(school: School) -> FastAPI:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"detail": f"{heading}. {message}"}, status_code=status)
         if status == 401:
-            return tools.pages.page("admin/enter.html", token="", used=False, status=401)
+            return tools.pages.page("admin/enter.html", token="", why="", inside=False, status=401)
         return tools.pages.page("web/error.html", status=status, heading=heading, message=message)
 
     def on_http(request: Request, problem: Exception) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
@@ -16,6 +17,7 @@ from course.web.quotas import Quotas
 from course.web.school import School
 from course.web.sealing import Sealer
 from course.web.visitors import Visitors
+from scheduler.clock import OffsetClock
 
 #: A page may be looked at either way; neither changes anything.
 LOOK = ["GET", "HEAD"]
@@ -35,6 +37,12 @@ class Desk:
     def secure(self) -> bool:
         """May cookies insist on https?"""
         return self.school.settings.base_url.startswith("https://")
+
+    @property
+    def office_now(self) -> datetime:
+        """The time on the wall: in a demo a "next morning" logs nobody out of the office."""
+        clock = self.school.clock
+        return clock.now() - clock.offset if isinstance(clock, OffsetClock) else clock.now()
 
 
 def build(school: School) -> Desk:

@@ -29,11 +29,12 @@ NOTED_EVERY = timedelta(minutes=5)
 
 
 @router.api_route("/admin/enter", methods=LOOK)
-def look(desk: AtDesk, token: str = "") -> Response:
+def look(desk: AtDesk, request: Request, token: str = "") -> Response:
     """A page with a button: a link that is merely opened must not be used up."""
     link = desk.school.links.open(Purpose.ADMIN, token)
-    good = link is not None and not link.expired
-    return desk.pages.page("admin/enter.html", token=token if good else "", used=False)
+    if link is None or link.expired:
+        return _closed(desk, request, "expired" if link else "broken" if token else "")
+    return desk.pages.page("admin/enter.html", token=token, why="", inside=False)
 
 
 @router.post("/admin/enter")
@@ -44,15 +45,15 @@ def enter(desk: AtDesk, request: Request, posted: Posted) -> Response:
     token = text(posted, "token")
     link = desk.school.links.open(Purpose.ADMIN, token)
     if link is None or link.expired:
-        return desk.pages.page("admin/enter.html", token="", used=False, status=403)
-    now, session_id = desk.school.clock.now(), secrets.token_urlsafe(32)
+        return _closed(desk, request, "expired" if link else "broken", status=403)
+    now, session_id = desk.office_now, secrets.token_urlsafe(32)
     with desk.school.db.write() as tx:
         first = sessions.use_link_once(tx, _hash(link.subject), now)
         if first:
             sessions.add_session(tx, _hash(session_id), now)
-            people.add_audit(tx, now, "admin", "login", "one-time link")
+            people.add_audit(tx, desk.school.clock.now(), "admin", "login", "one-time link")
     if not first:
-        return desk.pages.page("admin/enter.html", token="", used=True, status=403)
+        return _closed(desk, request, "used", status=403)
     answer = desk.pages.go("/admin/")
     answer.set_cookie(
         cookie_name(desk),
@@ -87,7 +88,7 @@ def is_admin(desk: Desk, request: Request) -> bool:
     session_id = request.cookies.get(cookie_name(desk), "")
     if not session_id:
         return False
-    id_hash, now = _hash(session_id), desk.school.clock.now()
+    id_hash, now = _hash(session_id), desk.office_now
     with desk.school.db.read() as tx:
         session = sessions.session(tx, id_hash)
     if session is None:
@@ -101,6 +102,12 @@ def is_admin(desk: Desk, request: Request) -> bool:
         with desk.school.db.write() as tx:
             sessions.touch_session(tx, id_hash, now)
     return True
+
+
+def _closed(desk: Desk, request: Request, why: str, *, status: int = 200) -> Response:
+    """Says what is wrong with the link, and how to get another; nothing to whoever is inside."""
+    inside = is_admin(desk, request)
+    return desk.pages.page("admin/enter.html", token="", why=why, inside=inside, status=status)
 
 
 def _admin_only(desk: AtDesk, request: Request) -> None:

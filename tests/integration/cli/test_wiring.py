@@ -7,10 +7,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from starlette.testclient import TestClient
 
 from course import adoption, config, wiring
+from course.cli.serve import admin_link
 from course.config import Settings
 from course.errors import CourseError
+from course.web.app import create_app
 from scheduler.clock import FixedClock, OffsetClock
 from scheduler.enrolling import NewPerson
 from scheduler.errors import DatabaseOutdated
@@ -108,6 +111,18 @@ def test_a_demos_clock_goes_on_where_it_stopped(build) -> None:
     assert build(demo=True).clock.now() >= moved
     assert build().clock.now() >= moved
     assert build().demo
+
+
+def test_a_next_morning_neither_ends_the_link_into_the_office_nor_a_login(build) -> None:
+    school = build(demo=True)
+    assert isinstance(school.clock, OffsetClock)
+    browser = TestClient(create_app(school), base_url=school.settings.base_url)
+    first, second = (admin_link(school) for _ in range(2))
+    enter = {"origin": school.settings.base_url}
+    browser.post("/admin/enter", data={"token": first.partition("token=")[2]}, headers=enter)
+    school.clock.advance_to(school.clock.now() + timedelta(days=9))
+    assert browser.get("/admin/").status_code == 200
+    assert "Enter</button>" in TestClient(create_app(school)).get(second).text
 
 
 def test_an_ordinary_school_has_no_next_morning(build) -> None:

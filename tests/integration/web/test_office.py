@@ -81,6 +81,24 @@ def test_the_link_runs_out_and_cannot_be_forged(school, browser):
     assert browser.get("/admin/").status_code == 401
 
 
+def test_a_link_that_opens_nothing_says_why_and_how_to_get_another(school, browser):
+    link = school.link_path(school.links.admin_enter("n1"))
+    form = forms(browser.get(link).text)[0]
+    browser.post(form.action, **form.fields)
+    stranger = Browser(school)
+    used = stranger.post(form.action, **form.fields).text
+    assert heading(used) == "This link has been used already."
+    broken = stranger.get(link[:-3]).text
+    assert heading(broken) == "This link is not complete."
+    school.clock.advance(timedelta(minutes=11))
+    expired = stranger.get(link).text
+    assert heading(expired) == "This link has run out."
+    assert heading(stranger.post(form.action, **form.fields).text) == heading(expired)
+    for page in (used, broken, expired):
+        assert "course admin login-link" in page
+    assert 'href="/admin/"' in browser.get(link).text  # who is inside needs no link
+
+
 def test_the_session_is_random_hashed_and_bound(school, office):
     value = office.client.cookies["course_admin"]
     assert len(value) >= 43  # 256 bits
