@@ -291,7 +291,14 @@ def test_a_course_that_is_not_daily_counts_lessons_not_days(tmp_path: Path) -> N
     catalog = plant(tmp_path, course="title: Slow\ncadence: {every_days: 7, days: daily}\n")
     text = body(composed(composer(catalog), claimed("sow")), "plain")
     assert "Lesson 2 of 3 · " in text
-    assert "2 of 4 done" in text
+
+
+def test_a_mail_counts_what_was_sent_and_never_calls_it_done(tmp_path: Path) -> None:
+    message = composed(composer(plant(tmp_path)), claimed("sow"))
+    for kind in ("plain", "html"):
+        assert "Day 2 of 3" in body(message, kind)
+        assert not re.search(r"\d+ of \d+ done", body(message, kind))
+    assert body(message, "html").count('height="4"') == 3  # the bar: one part a lesson
 
 
 def test_the_bounce_address_names_the_delivery(tmp_path: Path) -> None:
