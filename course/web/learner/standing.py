@@ -93,14 +93,19 @@ class Standing:
         return self.owed.not_before if self.owed else self.run.next_due_at
 
     @property
-    def sent_count(self) -> int:
-        """Lessons handed over or passed over in this round."""
-        return sum(1 for day in self.days() if day.sent or day.skipped)
-
-    @property
     def done_count(self) -> int:
         """Lessons of the course whose action the learner has done in this round."""
         return sum(1 for ref in self.lessons if self.is_done(ref.key))
+
+    @property
+    def finished(self) -> bool:
+        """Every lesson has left, and the learner did what each one sent asked for.
+
+        A lesson that was passed over asks for nothing.
+        """
+        days = self.days()
+        asked = [day for day in days if not day.skipped]
+        return self.run.state is EnrollmentState.COMPLETED and all(day.done for day in asked)
 
     def is_done(self, key: str) -> bool:
         """Has the learner said "I did it" of this lesson? Old names count."""
@@ -222,8 +227,13 @@ def outlook(standing: Standing) -> str:
     match run.state:
         case EnrollmentState.PENDING:
             return "Not confirmed yet: press the button in the mail we sent you."
-        case EnrollmentState.COMPLETED:
+        case EnrollmentState.COMPLETED if standing.finished:
             return "You have finished this course. Your lessons stay here."
+        case EnrollmentState.COMPLETED:
+            return (
+                "You have had every lesson, and they stay here. The course is finished once you"
+                " have done what each one asks: in any order, and there is no rush."
+            )
         case EnrollmentState.STOPPED if run.reason == StopReason.BOUNCED:
             return "Mail to your address came back for good, so nothing more is sent to it."
         case EnrollmentState.STOPPED:
@@ -238,7 +248,7 @@ def outlook(standing: Standing) -> str:
     if at <= now:
         return f"Lesson {ref.position} is on its way."
     when = words.in_words(at, run.timezone, now)
-    return f"Lesson {ref.position} comes {when} ({run.timezone})."
+    return f"Lesson {ref.position} comes {when} ({words.zone_in_words(run.timezone)})."
 
 
 def _paused(standing: Standing) -> str:

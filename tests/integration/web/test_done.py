@@ -70,7 +70,7 @@ def test_pressing_it_says_how_far_one_has_come_and_what_comes_next(school, brows
     assert heading(page) == "One down."
     assert "1 of 3 done" in page
     assert full_dots(page) == 1
-    assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Europe/Berlin)." in page
+    assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Berlin time)." in page
     assert done(school, run) == ["short-sentences"]
 
 
@@ -109,7 +109,7 @@ def test_ones_own_page_marks_what_is_done_and_offers_the_rest(school, browser, r
     page = browser.get(school.link_path(school.links.learn(run))).text
     first, second, third = re.findall(r"<li[^>]*><span class=\"no.*?</li>", page, re.DOTALL)
     assert f'<a class="did" href="{link}">done<' in first
-    assert "2 of 3 lessons · 1 done" in page
+    assert "2 of 3 lessons sent · 1 of 3 done" in page
     assert done_link(school, run, "plain-words") in second
     assert "done" not in re.sub(r"<[^>]*>", "", second)
     assert "/done/" not in third

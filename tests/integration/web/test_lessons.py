@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from scheduler.domain.enrollment import EnrollmentState
 from scheduler.store import ledger
 from scheduler.store.tables import deliveries
 from tests.little_browser import heading
@@ -60,13 +61,35 @@ def test_a_lesson_that_the_other_side_put_off_is_not_shown_either(school, browse
 
 def test_ones_own_page_lists_what_was_sent_and_dates_to_come(school, browser, run):
     page = browser.get(school.link_path(school.links.learn(run))).text
-    assert "1 of 3 lessons" in page
-    assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Europe/Berlin)." in page
+    assert "1 of 3 lessons sent · 0 of 3 done" in page
+    assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Berlin time)." in page
     assert "Wednesday at 07:00" in page
     assert school.link_path(school.links.read(delivery(school, run, "short-sentences"))) in page
     school.pass_time(timedelta(days=3))
     page = browser.get(school.link_path(school.links.learn(run))).text
-    assert "3 of 3 lessons" in page
+    assert "3 of 3 lessons sent · 0 of 3 done" in page
+    assert "You have had every lesson" in page
+
+
+def test_the_course_is_finished_when_all_was_done_and_not_when_all_was_sent(school, browser, run):
+    own_page = school.link_path(school.links.learn(run))
+    school.pass_time(timedelta(days=3))
+    assert school.run(run).state is EnrollmentState.COMPLETED
+    for key in ("short-sentences", "plain-words", "one-more-pass"):
+        page = browser.get(own_page).text
+        assert "You have finished this course." not in page
+        assert "once you have done what each one asks" in page
+        school.enrolling.mark_done(run, key)
+    assert "You have finished this course." in browser.get(own_page).text
+
+
+def test_a_lesson_that_was_skipped_asks_for_nothing(school, browser, run):
+    school.enrolling.skip(run, agreed("skip"))
+    school.pass_time(timedelta(days=3))
+    for key in ("short-sentences", "one-more-pass"):
+        school.enrolling.mark_done(run, key)
+    page = browser.get(school.link_path(school.links.learn(run))).text
+    assert "2 of 3 lessons sent · 1 skipped · 2 of 3 done" in page
     assert "You have finished this course." in page
 
 

@@ -26,7 +26,7 @@ def link(school, run) -> str:
 
 def test_it_shows_the_next_date_and_a_masked_address(browser, link):
     page = browser.get(link).text
-    assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Europe/Berlin)." in page
+    assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Berlin time)." in page
     assert "z••@example.com" in page
     assert "zoe@example.com" not in page
 
@@ -45,7 +45,7 @@ def test_saving_states_the_next_lessons_local_time(school, browser, run, link):
         },
     )
     page = browser.follow(answer).text
-    assert "Saved. Lesson 2 comes Wednesday at 18:30 (Asia/Kolkata)." in page
+    assert "Saved. Lesson 2 comes Wednesday at 18:30 (Kolkata time)." in page
     now = school.run(run)
     assert (now.cadence.hour, now.cadence.weekdays) == (time(18, 30), {2, 4})
     with school.db.read() as tx:
