@@ -63,7 +63,7 @@ def test_from_the_first_visit_to_the_last_lesson_without_javascript(page, site):
     page.frame_locator("iframe").locator("text=Yes, send me the course").click()
     page.wait_for_url("**/welcome")
     assert page.inner_text("h1") == "You are in."
-    assert "lesson 2 comes tomorrow, Tuesday, at 06:30 (Asia/Kolkata)" in say(page)
+    assert "lesson 2 comes tomorrow, Tuesday, at 06:30 (Kolkata time)" in say(page)
 
     site.work()
     page.goto("/outbox")
@@ -81,7 +81,7 @@ def test_from_the_first_visit_to_the_last_lesson_without_javascript(page, site):
     page.uncheck("text=Sat")
     page.select_option("#hour", "20:00")
     page.click("text=Save")
-    assert "Saved. Lesson 3 comes tomorrow, Wednesday, at 20:00 (Asia/Kolkata)." in say(page)
+    assert "Saved. Lesson 3 comes tomorrow, Wednesday, at 20:00 (Kolkata time)." in say(page)
     page.click("text=1 week")
     assert "Nothing is lost." in say(page)
     page.click("text=Resume now")
@@ -141,7 +141,7 @@ def test_a_typo_is_answered_with_two_buttons(page, site):
     ("zone", "said", "kept"),
     [
         ("America/New_York", "New York time", "America/New_York"),
-        ("Asia/Calcutta", "Calcutta time", "Asia/Kolkata"),
+        ("Asia/Calcutta", "Kolkata time", "Asia/Kolkata"),
     ],
 )
 def test_with_javascript_the_visitors_own_zone_is_filled_in(chromium, site, zone, said, kept):
@@ -153,6 +153,24 @@ def test_with_javascript_the_visitors_own_zone_is_filled_in(chromium, site, zone
     page.click("text=Send me lesson 1")
     assert page.inner_text("h1") == "Check your inbox"
     assert site.run_of("zoe@example.com").timezone == kept
+    context.close()
+
+
+def test_with_javascript_the_closed_line_says_what_is_chosen(chromium, site):
+    context = chromium.new_context(base_url=site.settings.base_url, timezone_id="Asia/Calcutta")
+    page = context.new_page()
+    page.goto("/")
+    page.click("summary")
+    page.select_option("#hour", "18:30")
+    page.select_option("#days", "weekdays")
+    page.select_option("#timezone", "America/Argentina/Buenos_Aires")
+    page.click("summary")
+    line = page.inner_text("summary")
+    assert line.startswith("Sent at 18:30, Buenos Aires time, Monday to Friday")
+    page.fill("#email", "zoe@example.com")
+    page.click("text=Send me lesson 1")
+    page.goto("/")
+    assert page.inner_text("summary").startswith("Sent at 07:00, Kolkata time, every day")
     context.close()
 
 
