@@ -165,9 +165,9 @@ _SUBJECTS = {
     "taken": "About a change of address: ",
 }
 _PREHEADERS = {
-    "confirm": "One click, and your course can begin. Nothing is sent before it.",
+    "confirm": "One button, and your course can begin. Nothing is sent before it.",
     "links": "You are already on this course. Here is the way to your page.",
-    "address": "One click, and your course comes here. Nothing changes before it.",
+    "address": "One button, and your course comes here. Nothing changes before it.",
     "moved": "Your course goes to another address now. Was it not you? Take it back here.",
     "taken": "This address has a place of its own here. Nothing has changed.",
 }

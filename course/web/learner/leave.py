@@ -19,7 +19,7 @@ from course.links import Purpose
 from course.web.desk import LOOK, AtDesk, Desk, text
 from course.web.learner.manage import BREAKS, break_ends
 from course.web.learner.standing import Standing, opened
-from scheduler.domain.enrollment import OPEN_STATES, EnrollmentState
+from scheduler.domain.enrollment import OPEN_STATES, EnrollmentState, StopReason
 from scheduler.errors import NotAllowed
 from scheduler.store import people
 
@@ -27,7 +27,8 @@ router = APIRouter(include_in_schema=False)
 
 CONSENT = "Unsubscribe"
 
-#: The undo button of the "Done" page works this long; the link itself only ever leaves.
+#: Leaving can be undone this long, from the pages behind the link. After it the link only ever
+#: leaves: old mails get forwarded, and nobody else may bring a learner back.
 UNDO_LASTS = timedelta(hours=1)
 
 #: What a learner may tell us on the way out.
@@ -54,8 +55,11 @@ AnyBody = Annotated[FormData, Depends(_any_body)]
 @router.api_route("/leave/{token}", methods=LOOK)
 @router.api_route("/leave/{token}/", methods=LOOK)
 def look(desk: AtDesk, token: str) -> Response:
-    """The page for people: one button first, a pause second."""
+    """The page for people: one button first, a pause second. Who has left is told so."""
     standing = opened(desk, Purpose.LEAVE, token)
+    if standing is not None and standing.run.state is EnrollmentState.STOPPED:
+        state = "left" if standing.run.reason == StopReason.LEFT else "still"
+        return _left(desk, token, standing, state)
     genuine = desk.school.links.open(Purpose.LEAVE, token) is not None
     return desk.pages.page("web/leave.html", token=token, standing=standing, genuine=genuine)
 
@@ -71,8 +75,7 @@ def leave(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Respon
         _leave_all(desk, standing, request, source)
     if not by_person:
         return PlainTextResponse("Unsubscribed.\n")
-    undo = desk.sealer.seal("undo", token) if standing is not None else ""
-    return _done(desk, token, standing, undo=undo)
+    return _done(desk, token, opened(desk, Purpose.LEAVE, token))
 
 
 @router.post("/leave/{token}/undo")
@@ -81,13 +84,12 @@ def undo(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Respons
     standing = opened(desk, Purpose.LEAVE, token)
     proof = desk.sealer.open("undo", text(posted, "undo"), within=UNDO_LASTS)
     if standing is None or proof is None or proof.value != token:
-        return _done(desk, token, standing, undo="")
+        return _done(desk, token, standing)
     consent = desk.visitors.consent(request, "restart", "Undo", "web:/leave/undo")
     with suppress(NotAllowed):  # a newer round exists, or the address wants no mail at all
         desk.school.enrolling.rejoin(standing.run.id, consent)
     after = opened(desk, Purpose.LEAVE, token)
-    return desk.pages.page("web/left.html", token=token, standing=after, state="back", undo="",
-                           reasons=REASONS)  # fmt: skip
+    return _left(desk, token, after, "back")
 
 
 @router.post("/leave/{token}/pause")
@@ -100,8 +102,7 @@ def pause(desk: AtDesk, request: Request, token: str) -> Response:
             standing.run.id, until=break_ends(standing, BREAKS["1-week"]), consent=consent
         )
         standing = opened(desk, Purpose.LEAVE, token)
-    return desk.pages.page("web/left.html", token=token, standing=standing, state="paused",
-                           undo="", reasons=REASONS)  # fmt: skip
+    return _left(desk, token, standing, "paused")
 
 
 @router.post("/leave/{token}/reason")
@@ -118,8 +119,8 @@ def reason(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Respo
         if given == "never":
             consent = desk.visitors.consent(request, "leave", REASONS[given], "web:/leave")
             desk.school.enrolling.leave_everything(standing.learner.id, consent)
-    return desk.pages.page("web/left.html", token=token, standing=standing, state="thanks",
-                           undo="", reasons=REASONS)  # fmt: skip
+            return _left(desk, token, standing, "never")
+    return _left(desk, token, standing, "thanks")
 
 
 def _leave_all(desk: Desk, standing: Standing, request: Request, source: str) -> None:
@@ -134,13 +135,27 @@ def _leave_all(desk: Desk, standing: Standing, request: Request, source: str) ->
                 desk.school.enrolling.leave(run.id, consent)
 
 
-def _done(desk: Desk, token: str, standing: Standing | None, *, undo: str) -> Response:
+def _done(desk: Desk, token: str, standing: Standing | None) -> Response:
     genuine = desk.school.links.open(Purpose.LEAVE, token) is not None
+    return _left(desk, token, standing, "done" if genuine else "unknown")
+
+
+def _left(desk: Desk, token: str, standing: Standing | None, state: str) -> Response:
+    offered = state in ("done", "left", "thanks") and _left_just_now(desk, standing)
     return desk.pages.page(
         "web/left.html",
         token=token,
         standing=standing,
-        state="done" if genuine else "unknown",
-        undo=undo,
+        state=state,
+        undo=desk.sealer.seal("undo", token) if offered else "",
         reasons=REASONS,
     )
+
+
+def _left_just_now(desk: Desk, standing: Standing | None) -> bool:
+    if standing is None or standing.run.reason != StopReason.LEFT:
+        return False
+    with desk.school.db.read() as tx:
+        given = people.consents_of(tx, standing.learner.id)
+    left_at = [c.at for run_id, c in given if run_id == standing.run.id and c.action == "leave"]
+    return bool(left_at) and standing.now - max(left_at) < UNDO_LASTS

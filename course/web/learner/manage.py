@@ -150,6 +150,13 @@ def _act(desk: Desk, token: str, act: Callable[[Standing], str]) -> Response:
     return desk.pages.go(f"/manage/{token}?did={did}")
 
 
+def _says_it(did: str, standing: Standing) -> bool:
+    """Does the outlook alone tell what the button did?"""
+    if did == "paused":
+        return standing.run.state is EnrollmentState.PAUSED
+    return did == "next" and standing.next_at is not None and standing.next_at <= standing.now
+
+
 def _page(
     desk: Desk,
     token: str,
@@ -177,6 +184,8 @@ def _page(
         token=token,
         standing=standing,
         outlook=outlook(standing),
+        # The outlook of a pause says itself that it is one, and a lesson on its way as well.
+        said="" if _says_it(did, standing) else did,
         changeable=run.state in _CHANGEABLE,
         values=values,
         hours=forms.hours_with(run.cadence.hour),

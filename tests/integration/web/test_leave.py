@@ -113,6 +113,34 @@ def test_a_person_sees_done_with_an_undo_that_brings_everything_back(school, bro
     assert school.run(run).state is EnrollmentState.ACTIVE
 
 
+def test_who_has_left_is_told_so_and_can_take_it_back_for_an_hour(
+    school, browser, mail_program, run, link
+):
+    mail_program.post(link, content=ONE_CLICK)
+    page = browser.get(link).text
+    assert heading(page) == "You have left."
+    assert "Unsubscribe?" not in page
+    undo = forms(page)[0]
+    school.clock.advance(timedelta(minutes=61))
+    assert forms(browser.get(link).text) == []
+    assert heading(browser.post(undo.action, **undo.fields).text) != "Welcome back."
+    school.clock.advance(timedelta(minutes=-2))
+    page = browser.post(undo.action, **undo.fields).text
+    assert heading(page) == "Welcome back."
+    assert 'href="/courses/clear-writing"' in page
+    assert heading(browser.get(link).text) == "Unsubscribe?"
+
+
+def test_a_reason_keeps_the_undo_unless_they_never_signed_up(school, browser, run, link):
+    browser.post(link, by="page")
+    page = browser.post(f"{link}/reason", reason="often").text
+    assert heading(page) == "Thank you."
+    undo = forms(page)[0]
+    assert heading(browser.post(undo.action, **undo.fields).text) == "Welcome back."
+    browser.post(link, by="page")
+    assert forms(browser.post(f"{link}/reason", reason="never").text) == []
+
+
 @pytest.mark.parametrize("proof", ["missing", "forged", "of another", "too old"])
 def test_the_link_alone_cannot_bring_anybody_back(school, browser, run, link, proof):
     other = school.link_path(school.links.leave(school.join("other@example.com")))

@@ -163,3 +163,14 @@ def test_every_change_leaves_a_consent_behind(school, browser, run, link):
         given = [c for _, c in people.consents_of(tx, school.run(run).learner_id)]
     assert [c.action for c in given][-3:] == ["settings", "pause", "resume"]
     assert given[-3].text == "09:00, Mondays, Europe/Berlin"
+
+
+def test_a_notice_says_each_thing_once(school, browser, run, link):
+    page = browser.follow(browser.post(f"{link}/pause", **{"for": "1-week"})).text
+    assert page.count("Paused.") == 1
+    browser.post(f"{link}/resume")
+    page = browser.follow(browser.post(f"{link}/next")).text
+    assert page.count("on its way") == 1
+    assert "Lesson 2 is on its way." in page
+    school.work()
+    assert "It has been sent. Lesson 3 comes" in browser.get(f"{link}?did=next").text
