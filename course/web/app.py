@@ -7,7 +7,7 @@ starts the driver.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from course.web import api, assets, desk, guard, health, outbox
@@ -116,8 +116,17 @@ def create_app(school: School) -> FastAPI:
     app.include_router(health.router)
     app.include_router(api.router)
     app.add_api_route("/robots.txt", _robots, include_in_schema=False)
+    # Browsers ask for it beside pages that are none of our templates, such as a mail shown alone.
+    app.add_api_route("/favicon.ico", _icon(tools), include_in_schema=False)
     app.mount("/static", _static(template_folders(school.settings.templates)), name="static")
     return app
+
+
+def _icon(tools: desk.Desk) -> Callable[[], Response]:
+    def icon() -> Response:
+        return RedirectResponse(tools.pages.static("icon.svg"), status_code=302)
+
+    return icon
 
 
 def _static(folders: Sequence[Path]) -> StaticFiles:

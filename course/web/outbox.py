@@ -45,6 +45,8 @@ class Letter:
     subject: str
     at: datetime
     timezone: str
+    #: Mails carry whole seconds: this tells which of two was written first.
+    written_ns: int
 
 
 @router.api_route("/outbox", methods=LOOK)
@@ -120,7 +122,7 @@ def _letters(desk: Desk) -> list[Letter]:
     files = sorted(folder.glob("*.eml"), reverse=True)
     zones: dict[str, str] = {}
     found = [_letter(desk, file.name, _read(file), zones) for file in files[:_MOST]]
-    return sorted(found, key=lambda one: one.at, reverse=True)
+    return sorted(found, key=lambda one: (one.at, one.written_ns), reverse=True)
 
 
 def _letter(desk: Desk, name: str, message: EmailMessage, zones: dict[str, str]) -> Letter:
@@ -135,6 +137,7 @@ def _letter(desk: Desk, name: str, message: EmailMessage, zones: dict[str, str])
         subject=str(message.get("Subject", "")),
         at=_date(message),
         timezone=zones[to],
+        written_ns=(desk.school.settings.file.outbox / name).stat().st_mtime_ns,
     )
 
 

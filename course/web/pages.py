@@ -33,6 +33,8 @@ class Pages:
         #: The path under which a reverse proxy shows us; empty at the root of a host.
         self.root = urlsplit(base_url).path.rstrip("/")
         self._clock = clock
+        #: Name of a file under `static` -> its address.
+        self.static = _Static([folder / "static" for folder in folders], self.root)
         self._env = jinja2.Environment(
             loader=jinja2.FileSystemLoader(folders),
             autoescape=True,
@@ -57,13 +59,16 @@ class Pages:
             demo=demo,
             counted=words.counted,
             pace=words.pace_in_words,
-            static=_Static([folder / "static" for folder in folders], self.root),
+            static=self.static,
         )
 
     def page(self, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A finished page. Raises `jinja2.UndefinedError` for a name the template misses."""
-        text = self._env.get_template(template).render(values)
-        return HTMLResponse(text, status_code=status)
+        return HTMLResponse(self.piece(template, **values), status_code=status)
+
+    def piece(self, template: str, /, **values: Any) -> str:
+        """The same as text, for a page that another hand has begun."""
+        return self._env.get_template(template).render(values)
 
     def go(self, path: str) -> RedirectResponse:
         """After a POST: look at `path` (from the site's root) with GET."""

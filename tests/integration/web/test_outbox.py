@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,6 +44,23 @@ def test_all_mails_are_listed_newest_first_at_the_readers_local_time(demo, brows
     demo.pass_time(timedelta(days=1))
     page = browser.get("/outbox").text
     assert page.index("Tue 24 November, 07:") < page.index("Mon 23 November, 13:30")
+
+
+def test_mails_of_one_second_stand_in_the_order_they_were_sent_each_with_its_zone(demo, browser):
+    names = {"first": "Zebra first", "second": "Apple second"}
+    template = next(demo.outbox.glob("*please-confirm*")).read_bytes()
+    for number, (name, subject) in enumerate(names.items()):
+        file = demo.outbox / f"20261123T080000Z-{subject[0]}-{name}.eml"
+        file.write_bytes(template.replace(b"Please confirm", subject.encode()))
+        os.utime(file, ns=(0, 2_000_000_000_000_000_000 + number))
+    page = browser.get("/outbox").text
+    assert page.index("Apple second") < page.index("Zebra first") < page.index("Please confirm")
+    assert "to zoe@example.com, Kolkata time" in page
+
+
+def test_a_mail_opened_alone_misses_no_icon(demo, browser):
+    answer = browser.get("/favicon.ico")
+    assert browser.get(answer.headers["location"]).headers["content-type"] == "image/svg+xml"
 
 
 def test_a_mail_is_shown_as_html_text_and_source(demo, browser):
