@@ -44,6 +44,42 @@ def test_read_online_shows_what_was_sent_even_after_an_edit(school, browser, run
     assert "Good morning there" in browser.get(f"/courses/{COURSE}/lessons/1").text
 
 
+def test_a_page_leads_home_and_to_the_lessons_beside_it_that_were_sent(school, browser, run):
+    def read(key: str) -> str:
+        return browser.get(school.link_path(school.links.read(delivery(school, run, key)))).text
+
+    first = read("short-sentences")
+    assert '<header class="site"><a class="home" href="/">The Writing School</a>' in first
+    assert school.link_path(school.links.learn(run)) in first
+    assert 'aria-label="Other lessons"' not in first
+    school.pass_time(timedelta(days=1))
+    first, second = read("short-sentences"), read("plain-words")
+    assert "Lesson 2: Plain words →" in first
+    assert 'rel="prev"' not in first
+    assert "← Lesson 1: Short sentences" in second
+    assert 'rel="next"' not in second
+    letter = read("@welcome")
+    assert '<header class="site">' in letter
+    assert 'aria-label="Other lessons"' not in letter
+
+
+def test_a_page_says_what_was_done_and_asks_for_no_reply_to_itself(school, browser, run):
+    file = school.settings.lessons / COURSE / "2-plain-words.md"
+    text = file.read_text("utf-8").replace("title:", "reply: Reply with one word.\ntitle:", 1)
+    file.write_text(text, "utf-8")
+    school.catalog.refresh()
+    school.pass_time(timedelta(days=1))
+    link = school.link_path(school.links.read(delivery(school, run, "plain-words")))
+    page = browser.get(link).text
+    assert ">I did it</a>" in page
+    assert "You did it." not in page
+    assert "reply to the one that brought you this page" in page
+    school.enrolling.mark_done(run, "plain-words")
+    page = browser.get(link).text
+    assert ">I did it</a>" not in page
+    assert "You did it." in page
+
+
 def test_a_lesson_not_yet_sent_says_so(school, browser, run):
     school.clock.advance(timedelta(hours=23))
     school.enrolling.next_now(run, agreed("next"))
