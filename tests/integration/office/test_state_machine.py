@@ -77,6 +77,8 @@ FATES = (
     *("taken in silence", "lost in silence", "breaks", "killed before", "killed after"),
     *("frozen briefly", "frozen for long", "frozen, then away"),
 )
+#: Fates after which nobody knows, or knows too late.
+SILENCES = ("taken in silence", "lost in silence", "frozen, then away")
 WORKING_STEPS = (
     *("plan", "claim", "withdraw", "put off", "set aside", "keep versions", "mark", "settle"),
     *("put back", "breaker", "sweep", "resolve"),
@@ -344,8 +346,9 @@ class School(RuleBasedStateMachine):
         day=st.integers(0, 364),
         zone=st.sampled_from(ZONES),
         hour=st.sampled_from(HOURS),
+        fate=st.sampled_from(["", *SILENCES]),
     )
-    def open_the_school(self, policy: Any, day: int, zone: str, hour: time) -> None:
+    def open_the_school(self, policy: Any, day: int, zone: str, hour: time, fate: str) -> None:
         self.office = Office(self.db, a_syllabus(*LESSONS), uncertain=policy)
         self.office.clock.instant += day * DAY
         self.truth = Truth(policy)
@@ -356,6 +359,8 @@ class School(RuleBasedStateMachine):
         self.workers = [self._worker(), self._worker()]
         self._sign_up(ADDRESSES[0], zone, hour)
         self._confirm(1)
+        if fate:
+            self.no_answer_comes_again_and_again(fate)
 
     def teardown(self) -> None:
         try:
@@ -393,7 +398,7 @@ class School(RuleBasedStateMachine):
             self.office.upkeep.run()
             self._work_on(0, [])
 
-    @rule(fate=st.sampled_from(["taken in silence", "lost in silence", "frozen, then away"]))
+    @rule(fate=st.sampled_from(SILENCES))
     def no_answer_comes_again_and_again(self, fate: str) -> None:
         for n in range(4):
             self._work_on(n % 2, [fate] * 8, on_time=n == 0)
