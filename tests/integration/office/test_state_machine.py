@@ -60,8 +60,6 @@ ZONES = (
 HOURS = (time(7), time(2, 30), time(12), time(23), time(0))
 OPEN = ("due", "claimed", "sending", "waiting")
 WINDOW = 2
-#: Set once a restart refuses an address that may get no mail; such a round would never end.
-RESTART_ASKS_FIRST = False
 
 ANSWERS: dict[str, Outcome] = {
     "away": Deferred("421 away", Fault.TRANSPORT),
@@ -488,8 +486,6 @@ class School(RuleBasedStateMachine):
     @rule(run=st.integers(0, 9))
     def restart(self, run: int) -> None:
         number = self._some_run(run)
-        if self._person(number).unreachable and not RESTART_ASKS_FIRST:
-            return
         fresh = self._try(self.office.enrolling.restart, number, agreed("restart"))
         if fresh:
             self.truth.closed.add(number)
