@@ -1,0 +1,40 @@
+"""What chance found, as small as it could be made; each is expected to fail until it is mended."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+
+import pytest
+
+from scheduler.errors import NotAllowed
+from scheduler.store import Database
+from tests.office import Office, a_syllabus, agreed
+
+
+@pytest.mark.xfail(strict=True, reason="the hour is the newest round's, the zone the old one's")
+def test_restarting_an_older_round_keeps_one_rounds_hour_and_zone_together(db: Database):
+    office = Office(db, a_syllabus("one", "two"))
+    first = office.join(timezone="Pacific/Apia", hour=time(8))
+    office.pass_time(timedelta(days=3))
+    second = office.enrolling.restart(first, agreed("restart"))
+    office.enrolling.set_pace(
+        second.id, consent=agreed("settings"), timezone="Europe/Berlin", hour=time(7)
+    )
+    office.pass_time(timedelta(days=4))
+    third = office.enrolling.restart(first, agreed("restart"))
+    office.pass_time(timedelta(days=2))
+    run = office.run(third.id)
+    arrived = office.mornings(name=run.timezone)[-2]
+    assert arrived.endswith(f"{run.cadence.hour:%H:%M}"), arrived
+
+
+@pytest.mark.xfail(strict=True, reason="staff may resend to a run that waits for confirmation")
+def test_who_left_gets_no_copy_because_somebody_typed_their_address_into_the_form(db: Database):
+    office = Office(db)
+    run = office.join()
+    office.work()
+    office.enrolling.leave(run, agreed("leave"))
+    office.sleep(timedelta(days=2))
+    assert office.sign_up() == run
+    with pytest.raises(NotAllowed):
+        office.enrolling.resend(run, "one")
