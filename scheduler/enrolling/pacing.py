@@ -7,6 +7,7 @@ from datetime import datetime, time
 
 from scheduler import zones
 from scheduler.domain.delivery import (
+    CONFIRM,
     OWN_ADDRESS,
     DeliveryKind,
     DeliveryState,
@@ -171,6 +172,9 @@ class Pacing(Desk):
             run = self._locked(tx, enrollment_id)
             if run.state is EnrollmentState.STOPPED:
                 raise NotAllowed("this enrollment has ended: nothing may be sent to it")
+            if run.state is EnrollmentState.PENDING and original_key(key) != CONFIRM:
+                # Anybody may type an address into a form.
+                raise NotAllowed("this signup is not confirmed: only `@confirm` may be sent again")
             if original_key(key) in OWN_ADDRESS:
                 raise NotAllowed(f"{key!r} went to another address: the wish has to be made anew")
             rows = [d for d in ledger.deliveries_of(tx, run.id) if d.round == run.round]
@@ -268,8 +272,9 @@ class Pacing(Desk):
                 course=old.course,
                 round=newest.round + 1,
                 state=EnrollmentState.ACTIVE,
-                timezone=old.timezone,
-                cadence=old.cadence,
+                # The latest round knows best when this person wants to read.
+                timezone=newest.timezone,
+                cadence=newest.cadence,
                 now=now,
                 confirmed_at=now,
                 last_sent_at=newest.last_sent_at,
