@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -81,11 +82,7 @@ def restore(ctx: click.Context, file: Path, force: bool) -> None:
     finally:
         source.close()
     if kept is not None:
-        old = Database(settings.database_url)
-        try:
-            old.backup(kept)
-        finally:
-            old.close()
+        _keep(target, kept)
     for leftover in ("-wal", "-shm", "-journal"):
         target.with_name(target.name + leftover).unlink(missing_ok=True)
     os.replace(fresh, target)  # noqa: PTH105 - says what it does
@@ -100,6 +97,24 @@ def restore(ctx: click.Context, file: Path, force: bool) -> None:
     if kept is not None:
         table.say(f"What was there before: {kept}")
     table.say("Nothing is sent until you have looked (course plan) and said so: course adopt")
+
+
+def _keep(target: Path, kept: Path) -> None:
+    """A consistent copy of what is there; of a damaged file the files as they are, for whoever
+    may still get something out of them."""
+    from scheduler.errors import DatabaseDamaged
+    from scheduler.store import Database
+
+    old = Database(f"sqlite:///{target.resolve()}")
+    try:
+        old.backup(kept)
+    except DatabaseDamaged:
+        for ending in ("", "-wal", "-journal"):
+            part = target.with_name(target.name + ending)
+            if part.exists():
+                shutil.copy2(part, kept.with_name(kept.name + ending))
+    finally:
+        old.close()
 
 
 def _must_be_ours(file: Path) -> None:

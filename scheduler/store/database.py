@@ -186,6 +186,11 @@ class Database:
         try:
             sqlite.copy(source, target, self._busy_seconds)
         except (OSError, sqlite.driver().Error) as error:
+            if "malformed" in str(error) or "not a database" in str(error):
+                raise DatabaseDamaged(
+                    f"{source} is damaged ({error}): stop the program and restore a backup "
+                    "(`course restore`)"
+                ) from error
             raise DatabaseUnavailable(
                 f"cannot copy {source} to {target}: {error}: check free space and permissions"
             ) from error

@@ -6,6 +6,8 @@ import sqlite3
 
 import pytest
 
+from course.cli.doors import AWAY
+
 
 @pytest.fixture
 def saved(project, enroll):
@@ -23,6 +25,28 @@ def test_a_backup_comes_back_whole(project, enroll, saved) -> None:
     enroll("ben@example.org")
     project.run("restore", str(saved), "--force")
     assert project.run("export", "all").json == before
+
+
+@pytest.mark.parametrize("place", ["the middle", "the head"])
+def test_a_backup_takes_the_place_of_a_damaged_database(project, enroll, saved, place) -> None:
+    """It is the cure that every message about damage names."""
+    enroll(*(f"p{n}@example.org" for n in range(200)))
+    file = project.folder / "var" / "course.db"
+    sound = file.read_bytes()
+    start = len(sound) // 2 // 4096 * 4096 if place == "the middle" else 0
+    broken = sound[:start] + b"\xa5" * 4 * 4096 + sound[start + 4 * 4096 :]
+    file.write_bytes(broken)
+
+    refused = project.real("work", "--once")
+    assert refused.code == AWAY, refused
+    assert "restore" in refused.err
+    assert project.real("backup", "broken.db").code == AWAY
+    assert not (project.folder / "broken.db").exists()
+
+    project.run("restore", str(saved), "--force")
+    assert people(project) == {"ana@example.org"}
+    assert (project.folder / "var" / "course.db.before-restore-1").read_bytes() == broken
+    assert not list(file.parent.glob("*.restoring"))
 
 
 def test_a_restored_database_sends_nothing_until_it_is_adopted(project, saved) -> None:
