@@ -120,9 +120,11 @@ def in_memory(url: URL) -> bool:
 
 def wants_check(file: Path) -> bool:
     """Is this file small enough to be read through at a start, or was it not closed in order?"""
-    log = file.with_name(file.name + "-wal")
-    size = file.stat().st_size if file.exists() else 0
-    return size <= QUICKLY_CHECKED_BYTES or (log.exists() and log.stat().st_size > 0)
+    if not file.exists() or file.stat().st_size <= QUICKLY_CHECKED_BYTES:
+        return True
+    # Either journal is empty or gone after an orderly end.
+    journals = [file.with_name(file.name + ending) for ending in ("-wal", "-journal")]
+    return any(journal.exists() and journal.stat().st_size > 0 for journal in journals)
 
 
 def describe() -> str:

@@ -271,22 +271,31 @@ def test_a_damaged_file_is_noticed_before_anything_is_sent(sqlite_url) -> None:
         Database(sqlite_url).check_at_start()
 
 
+@pytest.mark.parametrize("wal_is_safe", [True, False])
 def test_a_large_file_is_read_through_only_when_the_last_program_did_not_end_well(
-    sqlite_url, monkeypatch
+    tmp_path, sqlite_url, monkeypatch, wal_is_safe
 ) -> None:
     monkeypatch.setattr(sqlite, "QUICKLY_CHECKED_BYTES", 0)
-    db = Database(sqlite_url)
+    monkeypatch.setattr(sqlite, "wal_is_safe", lambda _version: wal_is_safe)
     checks: list[int] = []
-    db.check = lambda: checks.append(1)  # type: ignore[method-assign]
-    db.check_at_start()
+    monkeypatch.setattr(Database, "check", lambda _self: checks.append(1))
+    program = Database(sqlite_url)
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    with program.write() as tx:
+        people.set_meta(tx, "key", "x" * 20_000)
+    with program.write() as tx:  # the files as a kill leaves them
+        tx.exec_driver_sql("PRAGMA cache_spill=1")
+        tx.exec_driver_sql("PRAGMA cache_size=1")
+        people.set_meta(tx, "key", "y" * 50_000)
+        for part in Path(sqlite_url.removeprefix("sqlite:///")).parent.glob("course.db*"):
+            shutil.copy(part, killed)
+    program.close()
+
+    Database(sqlite_url).check_at_start()
     assert checks == []
-    other = Database(sqlite_url)
-    with other.write() as tx:
-        people.set_meta(tx, "key", "value")  # its log lies beside the file now, as after a kill
-    db.check_at_start()
+    Database(f"sqlite:///{killed}/course.db").check_at_start()
     assert checks == [1]
-    other.close()
-    db.close()
 
 
 # -- a PostgreSQL server -------------------------------------------------------------------------
