@@ -154,7 +154,9 @@ def test_a_disk_that_turned_read_only_is_named_and_forgiven(tmp_path, sqlite_url
         a_morning(office)
         office.db.close()
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(
+            DatabaseUnavailable, match="check that its folder exists and is writable"
+        ):
             Office(Database(f"sqlite:///{file}")).work()
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
         again = Office(Database(f"sqlite:///{file}"))
