@@ -16,12 +16,14 @@ from scheduler.domain.enrollment import Enrollment, EnrollmentEvent
 from scheduler.domain.syllabus import Syllabus
 from scheduler.resuming import next_slot, set_going
 from scheduler.rules import due, progress
-from scheduler.store import Database, Tx, ledger, pace, people
+from scheduler.store import Database, Tx, ledger, pace, people, sessions
 
 #: Rows mended in one transaction, so that a busy morning is never kept waiting.
 BATCH = 500
 #: The slowest bucket that makes sense, one mail a minute, is full again after this.
 BUCKET_FILLS = timedelta(hours=1)
+#: Far beyond the life of any login or one-time link, and of a demo whose clock leaps.
+LONG_AGO = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Upkeep:
             "expired": self._expire_signups(now),
             "mended": self._mend_stranded(now),
             "rezoned": self._follow_zone_data(now),
-            "forgotten": self._forget_buckets(now),
+            "forgotten": self._forget(now),
         }
 
     def _end_pauses(self, now: datetime) -> int:
@@ -115,10 +117,14 @@ class Upkeep:
             people.save_enrollments(tx, [self._replanned(run, now) for run in runs])
         return len(runs)
 
-    def _forget_buckets(self, now: datetime) -> int:
-        """A bucket nobody drew from for a while is full, and a full one needs no row."""
-        with self._db.write("forget buckets") as tx:
-            return pace.forget_full_buckets(tx, now - BUCKET_FILLS)
+    def _forget(self, now: datetime) -> int:
+        """A bucket nobody drew from for a while is full, and a full one needs no row; a login
+        or a link of long ago opens nothing any more."""
+        long_ago = now - LONG_AGO
+        with self._db.write("forget") as tx:
+            return pace.forget_full_buckets(tx, now - BUCKET_FILLS) + sessions.prune_sessions(
+                tx, idle_since=long_ago, created_before=long_ago
+            )
 
     def _replanned(self, run: Enrollment, now: datetime) -> Enrollment:
         if run.next_due_at is None or run.next_due_at <= now:

@@ -14,7 +14,7 @@ from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.message import Unfit
 from scheduler.domain.provider import Deferred, Fault, Uncertain
 from scheduler.rules.pace import BURST, BreakerState
-from scheduler.store import Database, pace
+from scheduler.store import Database, pace, sessions
 from tests.office import Office, a_syllabus, agreed
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -354,3 +354,19 @@ def test_a_lesson_at_fault_waits_and_its_learners_stay_active(office):
     office.work()
     assert office.deliveries(run)["one"].state is DeliveryState.WAITING
     assert office.run(run).state is EnrollmentState.ACTIVE
+
+
+def test_upkeep_forgets_full_buckets_and_logins_of_long_ago(db):
+    office = Office(db, pace=PaceSettings(per_second=5))
+    office.join()
+    office.work()
+    with db.write() as tx:
+        sessions.add_session(tx, "a login", office.clock.now())
+        assert sessions.use_link_once(tx, "a link", office.clock.now())
+    assert office.upkeep.run()["forgotten"] == 0
+    office.sleep(100 * DAY)
+    assert office.upkeep.run()["forgotten"] == 2
+    with db.write() as tx:
+        assert sessions.session(tx, "a login") is None
+        assert pace.buckets_of(tx, ["letterbox"]) == {}
+        assert sessions.use_link_once(tx, "a link", office.clock.now())
