@@ -80,7 +80,7 @@ class Leaving(Desk):
         return run
 
     def _bring_back(self, tx: Tx, run: Enrollment, learner: Learner, now: datetime) -> None:
-        """Owe anew what leaving has withdrawn, in every round of the course."""
+        """Owe anew what leaving has withdrawn, in every round that has not ended otherwise."""
         answered = _ANSWERS if run.state is EnrollmentState.PENDING else {*_ANSWERS, CONFIRM}
         letters = [
             NewDelivery(
@@ -92,7 +92,7 @@ class Leaving(Desk):
                 not_before=max(letter.not_before, now),
             )
             for round_ in people.enrollments_of(tx, run.learner_id)
-            if round_.course == run.course
+            if round_.course == run.course and round_.state is not EnrollmentState.STOPPED
             for letter in ledger.deliveries_of(tx, round_.id)
             if letter.kind is DeliveryKind.LETTER
             and (letter.state, letter.verdict) == (DeliveryState.CANCELLED, _verdict(_LEFT))

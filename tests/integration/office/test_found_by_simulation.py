@@ -36,3 +36,13 @@ def test_who_left_gets_no_copy_because_somebody_typed_their_address_into_the_for
     assert office.sign_up() == run
     with pytest.raises(NotAllowed):
         office.enrolling.resend(run, "one")
+
+
+def test_undoing_a_departure_brings_nothing_back_into_an_older_round_that_was_left(db: Database):
+    office = Office(db)
+    first = office.join()
+    office.enrolling.leave(first, agreed("leave"))  # before its welcome left
+    second = office.enrolling.restart(first, agreed("restart"))
+    office.enrolling.leave(second.id, agreed("leave"))
+    office.enrolling.rejoin(second.id, agreed("rejoin"))
+    assert {row.state for row in office.deliveries(first).values()} == {"cancelled"}
