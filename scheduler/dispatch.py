@@ -171,11 +171,12 @@ class Dispatcher:
         """
         counts: Counter[str] = Counter()
         self.away = ""
-        if self._is_held():
-            return Counts(counts)
+        # What is known is written down whatever holds the rest: that is no sending.
         self._settle(counts)
         # What a failing database interrupted is ours still: nobody went silent over it.
         self._put_back(self._in_hand)
+        if self._is_held():
+            return Counts(counts)
         self._recoverer.sweep(counts)
         self._recoverer.resolve(counts)
         self._planner.look()
