@@ -94,7 +94,11 @@ class Preparer:
             Release(
                 delivery_id=claimed.delivery.id,
                 attempt=claimed.delivery.attempt,
-                state=DeliveryState.CANCELLED,
+                # The first copy of an extra one may have arrived: the lesson counts as had,
+                # or it would come again under its new name.
+                state=DeliveryState.SKIPPED
+                if claimed.delivery.extra_copy
+                else DeliveryState.CANCELLED,
                 not_before=now,
                 verdict="the lesson was removed from the course, or renamed",
                 burn_attempt=False,

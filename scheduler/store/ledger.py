@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, String, bindparam, insert, literal, null, select, update
+from sqlalchemy import Integer, String, bindparam, case, insert, literal, null, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from scheduler.domain.delivery import DeliveryKind, DeliveryState
@@ -76,9 +76,10 @@ _FRESH: dict[str, Any] = {
     "failures": 0,
     "failing_since": null(),
     "deaths": 0,
-    "dated_at": null(),
+    # What may have arrived already comes again, if at all, under the same name and date.
+    "dated_at": case((_d.extra_copy.is_(True), _d.dated_at), else_=null()),
     "lesson_version": "",
-    "message_id": "",
+    "message_id": case((_d.extra_copy.is_(True), _d.message_id), else_=""),
     "lease_owner": "",
     "lease_until": null(),
     "provider_ref": "",

@@ -82,7 +82,7 @@ class Release:
 
     delivery_id: str
     attempt: int
-    #: due, waiting, dead or cancelled.
+    #: due, waiting, dead, cancelled or skipped.
     state: DeliveryState
     not_before: datetime | None = None
     verdict: str = ""
@@ -252,7 +252,8 @@ def _why(dialect: str) -> Select[Any]:
 @cache
 def _release(dialect: str) -> ReturningUpdate[Any]:
     b = batch.table(dialect, _RELEASED)
-    is_over = b.c.state.in_([str(DeliveryState.DEAD), str(DeliveryState.CANCELLED)])
+    over = (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.SKIPPED)
+    is_over = b.c.state.in_([str(state) for state in over])
     return (
         update(deliveries)
         .where(

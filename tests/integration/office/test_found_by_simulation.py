@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
 
+from scheduler.domain.delivery import DeliveryState
+from scheduler.domain.provider import Uncertain
+from scheduler.domain.syllabus import LessonRef
 from scheduler.errors import NotAllowed
 from scheduler.store import Database
 from tests.office import Office, a_syllabus, agreed
@@ -46,3 +50,41 @@ def test_undoing_a_departure_brings_nothing_back_into_an_older_round_that_was_le
     office.enrolling.leave(second.id, agreed("leave"))
     office.enrolling.rejoin(second.id, agreed("rejoin"))
     assert {row.state for row in office.deliveries(first).values()} == {"cancelled"}
+
+
+def test_an_extra_copy_whose_lesson_was_renamed_does_not_come_under_the_new_name(db: Database):
+    office = Office(db)
+    run = office.join()
+    office.letterbox.answers["one"] = Uncertain("it did arrive")
+    office.work()
+    office.sleep(timedelta(minutes=31))
+    office.dispatcher.stopping = True
+    office.work()  # decides: one more copy, and stops before sending it
+    office.dispatcher.stopping = False
+    assert office.deliveries(run)["one"].state is DeliveryState.DUE
+    renamed = LessonRef("uno", 1, aliases=("one",))
+    office.syllabus = replace(office.syllabus, lessons=(renamed, *office.syllabus.lessons[1:]))
+    office.pass_time(timedelta(days=3))
+    assert office.lessons() == ["two", "three"]
+    assert office.deliveries(run)["one"].state is DeliveryState.SKIPPED
+
+
+def test_an_extra_copy_withdrawn_by_leaving_keeps_its_date_and_name_when_it_comes_back(
+    db: Database,
+):
+    office = Office(db)
+    run = office.join()
+    office.letterbox.answers["one"] = Uncertain("it did arrive")
+    office.work()
+    first = office.deliveries(run)["one"]
+    office.sleep(timedelta(minutes=31))
+    office.dispatcher.stopping = True
+    office.work()
+    office.dispatcher.stopping = False
+    office.enrolling.leave(run, agreed("leave"))
+    office.enrolling.rejoin(run, agreed("rejoin"))
+    office.letterbox.answers.clear()
+    office.pass_time(timedelta(days=2))
+    again = office.deliveries(run)["one"]
+    assert again.state is DeliveryState.ACCEPTED
+    assert (again.dated_at, again.message_id) == (first.dated_at, first.message_id)
