@@ -99,20 +99,19 @@ class Line:
                     if self._holds:
                         self._hold(target, source, data)
                         return
-                    # The other direction is left without its reader: the answer is ours.
-                    target.sendall(data)
-                    self._swallow(target, source)
+                    self._swallow(target, source, data)
                     return
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _swallow(self, server: socket.socket, client: socket.socket) -> None:
-        """Cut the client off first, then give the server the time to commit."""
+    def _swallow(self, server: socket.socket, client: socket.socket, data: bytes) -> None:
+        """Cut the client off first, or a quick server's answer would still reach it."""
         client.shutdown(socket.SHUT_RDWR)
         self.swallowed += 1
         with suppress(OSError):
+            server.sendall(data)
             server.shutdown(socket.SHUT_WR)  # it finishes what it was told, then hangs up
         client.close()
 
