@@ -34,13 +34,13 @@ def sink() -> Iterator[Sink]:
 
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:{port}", "smtps://mail.invalid:465"])
 def test_without_a_network_all_wait_and_the_next_look_sends(
-    tmp_path: Path, database_url: str, sink: Sink, url: str
+    tmp_path: Path, sqlite_url: str, sink: Sink, url: str
 ) -> None:
     if not _can_be_alone():
         assert not os.environ.get("CI"), "this test needs `unshare --net`"
         pytest.skip("no process may have a network of its own here")
     here = f"smtp://127.0.0.1:{sink.port}"
-    school = School(tmp_path / "school", database_url, here)
+    school = School(tmp_path / "school", sqlite_url, here)
     school.enroll(120)
     for look in range(3):
         worker = school.work_once(
