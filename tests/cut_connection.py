@@ -108,8 +108,8 @@ class Line:
 
     def _swallow(self, server: socket.socket, client: socket.socket, data: bytes) -> None:
         """Cut the client off first, or a quick server's answer would still reach it."""
-        client.shutdown(socket.SHUT_RDWR)
         self.swallowed += 1
+        client.shutdown(socket.SHUT_RDWR)
         with suppress(OSError):
             server.sendall(data)
             server.shutdown(socket.SHUT_WR)  # it finishes what it was told, then hangs up
