@@ -211,10 +211,10 @@ def test_the_last_lesson_is_not_over_while_nobody_knows_whether_it_arrived(db):
     office.work()
     office.letterbox.answers["two"] = Uncertain("silence")
     office.pass_time(timedelta(hours=22, minutes=5))
-    assert office.mails()[-1] == "one"
+    assert office.lessons() == ["one"]
     office.letterbox.answers.clear()
     office.pass_time(2 * DAY)
-    assert office.mails()[-2:] == ["two", "@completed"]
+    assert set(office.mails()[-2:]) == {"two", "@completed"}
     assert office.run(run).state is EnrollmentState.COMPLETED
 
 
