@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Lock
 from time import sleep
 from typing import TypeGuard
 
@@ -146,6 +147,8 @@ class Dispatcher:
         )
         self._recoverer = Recoverer(db, clock, syllabi, self._settler, settings.uncertain)
         self._gate = Gate(provider.name, settings.pace)
+        #: One pass at a time: what a pass holds is this worker's, whichever thread began it.
+        self._turn = Lock()
         #: Set from another thread to end a run after the window in hand.
         self.stopping = False
         #: Outcomes a failing database has not taken yet; a truth once known is never dropped.
@@ -167,8 +170,12 @@ class Dispatcher:
 
         Stops early, leaving the rest due, when the provider is away or when told to stop. Does
         nothing at all while a person has to look first: asked anew each time, so that agreeing
-        needs no restart.
+        needs no restart. A second thread waits until the first one's pass is over.
         """
+        with self._turn:
+            return self._run(until_idle)
+
+    def _run(self, until_idle: bool) -> Counts:
         counts: Counter[str] = Counter()
         self.away = ""
         # What is known is written down whatever holds the rest: that is no sending.
@@ -198,8 +205,9 @@ class Dispatcher:
         waited = 0.0
         while True:
             try:
-                self._settle(Counter())
-                self._put_back(self._in_hand)
+                with self._turn:
+                    self._settle(Counter())
+                    self._put_back(self._in_hand)
             except DatabaseUnavailable as error:
                 if waited >= patience_seconds:
                     log.warning("outcomes_not_written", error=str(error))

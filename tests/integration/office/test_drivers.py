@@ -173,3 +173,39 @@ def test_next_morning_gives_everybody_one_lesson_at_their_own_hour(sqlite_url):
     for address, name in people.items():
         assert {morning[-5:] for morning in office.mornings(address, name)[1:]} == {"07:00"}
     db.close()
+
+
+def test_two_threads_of_one_worker_take_turns(sqlite_url):
+    office = Office(Database(sqlite_url))
+    office.letterbox.window = 2
+    for n in range(20):
+        office.join(f"p{n}@example.com")
+    together, inside, most = threading.Lock(), [0], [0]
+
+    def handing_over(_):
+        with together:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.01)
+        with together:
+            inside[0] -= 1
+
+    office.letterbox.before = handing_over
+    errors: list[BaseException] = []
+
+    def work():
+        try:
+            office.work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert errors == []
+    assert most == [1]
+    assert len(office.letterbox.posted) == len({(p.to, p.key) for p in office.letterbox.posted})
+    assert len(office.letterbox.posted) == 60
+    office.db.close()
