@@ -207,7 +207,7 @@ def with_secret(settings: Settings) -> Settings:
         with os.fdopen(handle, "w", encoding="ascii") as out:
             out.write(secrets.token_urlsafe(32) + "\n")
         try:
-            draft.hardlink_to(file)
+            file.hardlink_to(draft)
         except FileExistsError:
             pass
         except OSError:  # a file system without hard links

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -67,6 +68,11 @@ def test_many_first_starts_at_once_agree_on_salt_and_key(settings) -> None:
     assert len(schools) == 6
     for school in schools:
         school.close()
+
+
+def test_a_first_key_is_linked_into_place_never_moved_over_anothers(settings, monkeypatch) -> None:
+    monkeypatch.setattr(Path, "replace", lambda *_: pytest.fail("it may overwrite another's key"))
+    assert config.with_secret(settings).secret_key
 
 
 def test_the_driver_sends_as_soon_as_something_is_owed(build, project) -> None:
