@@ -9,6 +9,7 @@ from scheduler import zones
 from scheduler.domain.delivery import (
     CONFIRM,
     OWN_ADDRESS,
+    Delivery,
     DeliveryKind,
     DeliveryState,
     original_key,
@@ -90,13 +91,19 @@ class Pacing(Desk):
         return run
 
     def resume(self, enrollment_id: int, consent: Consent) -> Enrollment:
-        """End a pause; the next lesson comes at the next slot, never in the night."""
+        """End a pause; the next lesson comes at the next slot, never in the night.
+
+        A lesson that could not be delivered, and so began the pause, is the next one.
+        """
         now = self._clock.now()
         with self._db.write("resume") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state is EnrollmentState.ACTIVE:
                 return run
+            failed = self._failed_lesson(tx, run) if run.reason == DELIVERY_FAILED else None
             run = progress.apply(run, EnrollmentEvent.RESUMED, now)
+            if failed is not None and ledger.requeue(tx, failed, now):
+                moving.redirect_open(tx, [run.id], self._learner(tx, run).address, now)
             run = self._restart_clock(tx, run, now)
             people.add_consent(tx, run.learner_id, run.id, consent)
         self.wake()
@@ -191,7 +198,8 @@ class Pacing(Desk):
         """Owe a dead or refused mail anew; False when there is nothing to requeue.
 
         A run that was paused because of it goes on. A lesson keeps the pace: it waits for
-        the next slot when another has left today.
+        the next slot when another has left today. Raises `NotAllowed` where it would be
+        withdrawn at once: the run was stopped, or a later round took its place.
         """
         now = self._clock.now()
         with self._db.write("requeue") as tx:
@@ -199,6 +207,7 @@ class Pacing(Desk):
             if found is None:
                 return False
             run = self._locked(tx, found.enrollment_id)
+            self._refuse_withdrawn(tx, run, found)
             if not ledger.requeue(tx, delivery_id, now):
                 return False
             # It goes where the person is now, which may be why it is owed anew.
@@ -212,6 +221,25 @@ class Pacing(Desk):
             people.save_enrollment(tx, run)
         self.wake()
         return True
+
+    def _refuse_withdrawn(self, tx: Tx, run: Enrollment, owed: Delivery) -> None:
+        if run.state is EnrollmentState.STOPPED and original_key(owed.key) not in OWN_ADDRESS:
+            raise NotAllowed(f"this enrollment is stopped ({run.reason}): let them sign up again")
+        newest = people.latest_enrollment(tx, run.learner_id, run.course)
+        is_lesson = owed.kind is DeliveryKind.LESSON
+        if is_lesson and newest is not None and newest.id != run.id:
+            raise NotAllowed("a later round of this course exists: use `resend` there")
+
+    def _failed_lesson(self, tx: Tx, run: Enrollment) -> str | None:
+        """The latest lesson of this round, if it was given up or refused."""
+        lessons = [
+            d
+            for d in ledger.deliveries_of(tx, run.id)
+            if d.round == run.round and d.kind is DeliveryKind.LESSON
+        ]
+        if not lessons or lessons[-1].state not in (DeliveryState.DEAD, DeliveryState.REFUSED):
+            return None
+        return lessons[-1].id
 
     def reopen(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """Let a completed run go on with lessons appended since, at the next slot.

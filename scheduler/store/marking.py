@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Integer,
     Select,
     String,
@@ -188,7 +189,7 @@ def _verdict(row: Any) -> tuple[DeliveryState, str]:
     if row.round != row.run_round:
         return DeliveryState.CANCELLED, f"round {row.round} is over"
     if row.kind == "lesson" and row.run_state == "completed":
-        return DeliveryState.CANCELLED, "the enrollment is completed"
+        return DeliveryState.CANCELLED, "a later round took its place"
     return DeliveryState.DUE, f"the enrollment is {row.run_state}"
 
 
@@ -201,6 +202,8 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
         _e.round == _d.round,
         or_(
             state_in(_d.kind, "lesson") & state_in(_e.state, "active"),
+            # Owed again, or one more copy of what may be lost: the last lessons may be over before.
+            state_in(_d.kind, "lesson") & state_in(_e.state, "completed") & ~_later_round(),
             state_in(_d.kind, "letter") & (_e.state != "stopped"),
             # The cure for a dead address: a letter to another one.
             _d.key.like("@address%") & state_in(_e.state, "stopped") & (_e.reason == "bounced"),
@@ -230,6 +233,15 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
             resolved_at=null(),
         )
         .returning(_d.id)
+    )
+
+
+def _later_round() -> ColumnElement[bool]:
+    later = enrollments.alias("later")
+    return exists().where(
+        later.c.learner_id == _e.learner_id,
+        later.c.course == _e.course,
+        later.c.round > _e.round,
     )
 
 

@@ -14,12 +14,11 @@ from scheduler.store import ledger
 from scheduler.store.tables import deliveries
 from scheduler.zones import zone
 from tests.simulation.truth import Taken
-from tests.simulation.world import World
+from tests.simulation.world import OPEN, World
 
 #: A lesson may be this much later than its hour and still be "this morning's": what the rule
 #: allows, and the spread of a late school.
 ON_TIME = LATE_AFTER + timedelta(minutes=40)
-OPEN = ("due", "claimed", "sending", "waiting")
 
 
 class Broken(AssertionError):
@@ -90,9 +89,7 @@ class Promises:
 
     def _judge_pace(self, one: Taken) -> None:
         """P4: one lesson a local date, six hours apart, and none in the night."""
-        wish = self.world.wishes[one.enrollment_id]
-        asked, wish.next_now = wish.next_now, False
-        if asked:
+        if one.delivery_id in self.world.wishes[one.enrollment_id].at_once:
             return
         run = self.world.office.run(one.enrollment_id)
         tz = zone(run.timezone)

@@ -24,6 +24,8 @@ from scheduler.store import Database, ledger, people
 from tests.office import Office, a_syllabus, agreed
 from tests.simulation.truth import Composer, Faults, Killed, Provider
 
+#: Not handed over yet.
+OPEN = ("due", "claimed", "sending", "waiting")
 #: Zones whose days are odd: gaps, folds, half hours, a date line.
 ZONES = (
     "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia",
@@ -38,8 +40,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 class Wish:
     """What a person did to a run that excuses an unusual hand-over."""
 
-    #: Asked for the next lesson at once, and has not got it yet.
-    next_now: bool = False
+    #: Lessons asked for at once, by delivery id.
+    at_once: set[str] = field(default_factory=set)
     #: Began or changed pace at these instants.
     changed_at: list[datetime] = field(default_factory=list)
 
@@ -289,7 +291,7 @@ def _set_pace(world: World, run: int) -> None:
 
 def _next_now(world: World, run: int) -> None:
     world.office.enrolling.next_now(run, agreed("next"))
-    world.wishes[run].next_now = True
+    world.wishes[run].at_once |= {d.id for d in world.owed(run, *OPEN) if d.kind == "lesson"}
 
 
 def _leave(world: World, run: int) -> None:

@@ -24,6 +24,7 @@ from course.web.desk import LOOK, AtDesk
 from course.web.words import counted
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import Enrollment
+from scheduler.errors import NotAllowed
 from scheduler.rules import due
 from scheduler.rules.pace import BreakerState
 from scheduler.store import Tx, ledger, pace, people, reports
@@ -185,7 +186,12 @@ def again(desk: AtDesk, delivery_id: str) -> Response:
     with school.db.read() as tx:
         if ledger.delivery(tx, delivery_id) is None:
             raise HTTPException(404)
-    done = school.enrolling.requeue(delivery_id)
+    try:
+        done = school.enrolling.requeue(delivery_id)
+    except NotAllowed as problem:
+        return desk.pages.page(
+            "web/error.html", status=409, heading="Not sent again", message=f"{problem}."
+        )
     with school.db.write() as tx:
         people.add_audit(tx, school.clock.now(), "admin", "requeue", delivery_id)
     return desk.pages.go(f"/admin/?did={'requeued' if done else 'not-now'}#failures")

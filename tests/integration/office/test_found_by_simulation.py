@@ -8,7 +8,8 @@ from datetime import time, timedelta
 import pytest
 
 from scheduler.domain.delivery import DeliveryState
-from scheduler.domain.provider import Uncertain
+from scheduler.domain.enrollment import EnrollmentState
+from scheduler.domain.provider import Fault, Refused, Uncertain
 from scheduler.domain.syllabus import LessonRef
 from scheduler.errors import NotAllowed
 from scheduler.store import Database
@@ -88,3 +89,56 @@ def test_an_extra_copy_withdrawn_by_leaving_keeps_its_date_and_name_when_it_come
     again = office.deliveries(run)["one"]
     assert again.state is DeliveryState.ACCEPTED
     assert (again.dated_at, again.message_id) == (first.dated_at, first.message_id)
+
+
+def test_a_refused_lesson_owed_again_comes_although_the_course_is_over_by_then(db: Database):
+    office = Office(db, a_syllabus("one", "two"))
+    run = office.join()
+    office.letterbox.answers["one"] = Refused("5xx", Fault.POLICY)
+    office.work()
+    office.enrolling.skip(run, agreed("skip"))
+    assert office.run(run).state is EnrollmentState.COMPLETED
+    del office.letterbox.answers["one"]
+    office.enrolling.requeue(office.deliveries(run)["one"].id)
+    office.pass_time(timedelta(days=2))
+    assert office.lessons() == ["one"]
+
+
+def test_an_extra_copy_comes_although_the_course_is_over_by_then(db: Database):
+    office = Office(db, a_syllabus("one", "two"))
+    run = office.join()
+    office.letterbox.answers["one"] = Uncertain("it was lost")
+    office.work()
+    office.enrolling.skip(run, agreed("skip"))
+    assert office.run(run).state is EnrollmentState.COMPLETED
+    del office.letterbox.answers["one"]
+    office.pass_time(timedelta(days=1))
+    assert office.lessons() == ["one"]
+
+
+def test_a_lesson_of_a_finished_round_never_comes_beside_those_of_a_later_one(db: Database):
+    office = Office(db, a_syllabus("one", "two"))
+    run = office.join()
+    office.letterbox.answers["one"] = Uncertain("it was lost")
+    office.work()
+    office.enrolling.skip(run, agreed("skip"))
+    office.enrolling.restart(run, agreed("restart"))
+    del office.letterbox.answers["one"]
+    office.pass_time(timedelta(days=3))
+    assert office.lessons() == ["one", "two"]
+    old = office.deliveries(run)["one"]
+    assert (old.state, old.verdict) == (DeliveryState.CANCELLED, "a later round took its place")
+    with pytest.raises(NotAllowed, match="later round"):
+        office.enrolling.requeue(old.id)
+
+
+def test_who_resumes_after_a_lesson_failed_gets_that_lesson_next(db: Database):
+    office = Office(db, a_syllabus("one", "two"))
+    run = office.join()
+    office.letterbox.answers["one"] = Refused("5xx", Fault.POLICY)
+    office.work()
+    assert office.run(run).state is EnrollmentState.PAUSED
+    del office.letterbox.answers["one"]
+    office.enrolling.resume(run, agreed("resume"))
+    office.pass_time(timedelta(days=3))
+    assert office.lessons() == ["one", "two"]

@@ -269,16 +269,27 @@ def test_a_pause_puts_the_lesson_back_without_counting_the_attempt(room: Room) -
         assert stored.not_before == owed.not_before
 
 
-def test_a_lesson_of_a_finished_round_is_dropped_but_a_letter_goes(room: Room) -> None:
+def test_what_a_finished_round_still_owes_goes(room: Room) -> None:
     with room.db.write() as tx:
         run = room.run(tx)
         lesson = room.owed(tx, run, "one")
         letter = room.owed(tx, run, "@completed")
         claimed = [c.delivery for c in room.claim(tx)]
         people.save_enrollment(tx, replace(run, state=EnrollmentState.COMPLETED))
+        assert room.mark(tx, *claimed).marked == {lesson.id, letter.id}
+
+
+def test_once_a_later_round_began_a_lesson_is_dropped_but_a_letter_goes(room: Room) -> None:
+    with room.db.write() as tx:
+        run = room.run(tx, "ada@example.org")
+        lesson = room.owed(tx, run, "one")
+        letter = room.owed(tx, run, "@completed")
+        claimed = [c.delivery for c in room.claim(tx)]
+        people.save_enrollment(tx, replace(run, state=EnrollmentState.COMPLETED))
+        room.run(tx, "ada@example.org", round=2)
         answer = room.mark(tx, *claimed)
         assert answer.marked == {letter.id}
-        assert answer.dropped == {lesson.id: "the enrollment is completed"}
+        assert answer.dropped == {lesson.id: "a later round took its place"}
 
 
 def test_a_delivery_of_an_earlier_round_is_dropped(room: Room) -> None:
