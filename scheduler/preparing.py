@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import structlog
 
+from scheduler import consequences
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Claimed, DeliveryKind, DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
@@ -201,7 +202,7 @@ class Preparer:
                 )
             )
         with self._db.write("set aside") as tx:
-            self._settler.pause_runs(tx, [c.enrollment.id for c in dead], now)
+            consequences.pause_runs(tx, [c.enrollment.id for c in dead], now)
             claims.release(tx, owner=self._owner, releases=releases, now=now)
 
     def _keep_versions(self, window: Sequence[Claimed], messages: Sequence[Message]) -> None:

@@ -12,14 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from scheduler import consequences
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
-from scheduler.domain.enrollment import (
-    DELIVERY_FAILED,
-    Enrollment,
-    EnrollmentEvent,
-    EnrollmentState,
-)
+from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
 from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Refused, Uncertain
 from scheduler.domain.syllabus import Syllabus
 from scheduler.finishing import finished, owed_at_finish
@@ -118,7 +114,7 @@ class Settler:
             if d.kind is DeliveryKind.LESSON
             and d.state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN)
         }
-        self.pause_runs(
+        consequences.pause_runs(
             tx,
             [
                 d.enrollment_id
@@ -213,44 +209,15 @@ class Settler:
                 continue
             consequence = suppression.after_refusal(refused)
             if consequence.suppress:
-                hashed = suppression.address_hash(self._salt, people.address_key(delivery.to_addr))
-                people.suppress(tx, hashed, reason="bounced", source=self._provider, now=now)
-            if not self._is_theirs(tx, delivery):
+                consequences.suppress(
+                    tx, delivery, salt=self._salt, reason="bounced", source=self._provider, now=now
+                )
+            if not consequences.is_theirs(tx, delivery):
                 continue
             if consequence.stop:
-                self._stop_all_runs(tx, delivery, now)
+                consequences.stop_all_runs(tx, delivery, EnrollmentEvent.BOUNCED, now)
             elif consequence.pause:
-                self.pause_runs(tx, [delivery.enrollment_id], now)
-
-    def _is_theirs(self, tx: Tx, delivery: Delivery) -> bool:
-        """Did it go where this person is reached now? What another address says, a mistyped
-        or a former one, is no word on them."""
-        run = people.enrollment(tx, delivery.enrollment_id)
-        learner = None if run is None else people.learner(tx, run.learner_id)
-        return learner is not None and people.address_key(learner.address) == people.address_key(
-            delivery.to_addr
-        )
-
-    def _stop_all_runs(self, tx: Tx, delivery: Delivery, now: datetime) -> None:
-        run = people.enrollment(tx, delivery.enrollment_id, lock=True)
-        if run is None:
-            return
-        for other in people.enrollments_of(tx, run.learner_id):
-            if progress.allowed(other.state, EnrollmentEvent.BOUNCED):
-                people.save_enrollment(tx, progress.apply(other, EnrollmentEvent.BOUNCED, now))
-                ledger.cancel_open(tx, other.id, now=now, verdict="the address bounced")
-
-    def pause_runs(self, tx: Tx, enrollment_ids: Sequence[int], now: datetime) -> None:
-        """A run whose lesson could not be delivered waits for a person."""
-        if not enrollment_ids:
-            return
-        runs = people.enrollments(tx, enrollment_ids, lock=True)
-        paused = [
-            replace(progress.apply(run, EnrollmentEvent.PAUSED, now), reason=DELIVERY_FAILED)
-            for run in runs.values()
-            if progress.allowed(run.state, EnrollmentEvent.PAUSED)
-        ]
-        people.save_enrollments(tx, paused)
+                consequences.pause_runs(tx, [delivery.enrollment_id], now)
 
 
 def _as_deferred(outcome: Outcome) -> Deferred:

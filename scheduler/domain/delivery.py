@@ -125,14 +125,15 @@ _D = DeliveryState
 
 #: From each state, the states a delivery may move to; every other move is a defect.
 MOVES: dict[DeliveryState, frozenset[DeliveryState]] = {
-    _D.DUE: frozenset({_D.CLAIMED, _D.CANCELLED}),
+    # Due for an extra copy, or given up as unknown, a report may prove that it was taken.
+    _D.DUE: frozenset({_D.CLAIMED, _D.CANCELLED, _D.ACCEPTED}),
     _D.CLAIMED: frozenset({_D.SENDING, _D.DUE, _D.WAITING, _D.DEAD, _D.CANCELLED, _D.SKIPPED}),
     _D.SENDING: frozenset({_D.ACCEPTED, _D.WAITING, _D.REFUSED, _D.DEAD, _D.UNCERTAIN}),
     _D.ACCEPTED: frozenset(),
-    _D.WAITING: frozenset({_D.CLAIMED, _D.CANCELLED}),
+    _D.WAITING: frozenset({_D.CLAIMED, _D.CANCELLED, _D.ACCEPTED}),
     _D.UNCERTAIN: frozenset({_D.ACCEPTED, _D.WAITING, _D.REFUSED, _D.DEAD, _D.DUE, _D.SKIPPED}),
     _D.REFUSED: frozenset({_D.DUE}),
     _D.DEAD: frozenset({_D.DUE}),
     _D.CANCELLED: frozenset({_D.DUE}),
-    _D.SKIPPED: frozenset(),
+    _D.SKIPPED: frozenset({_D.ACCEPTED}),
 }

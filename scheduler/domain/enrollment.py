@@ -75,6 +75,9 @@ class EnrollmentEvent(StrEnum):
 #: Why a run is paused after a lesson could not be delivered; sending it again ends the pause.
 DELIVERY_FAILED = "delivery failed"
 
+#: Why a run is paused whose mails were all taken, and sent back day after day.
+COMING_BACK = "the mailbox keeps sending mail back"
+
 #: States in which at most one run per learner and course may be.
 OPEN_STATES = frozenset({EnrollmentState.PENDING, EnrollmentState.ACTIVE, EnrollmentState.PAUSED})
 

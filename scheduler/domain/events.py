@@ -22,6 +22,8 @@ class EventKind(StrEnum):
     BOUNCED = "bounced"
     #: The learner pressed "this is spam".
     COMPLAINED = "complained"
+    #: The learner told the provider to send no more.
+    LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from scheduler.store.tables import (
     delivery_events,
     enrollments,
     learners,
+    provider_events,
     ticks,
 )
 
@@ -67,7 +68,7 @@ def export_person(tx: Tx, learner_id: int) -> dict[str, Any]:
         return {}
     own_runs = select(_e.id).where(_e.learner_id == learner_id)
     own_deliveries = select(_d.id).where(_d.enrollment_id.in_(own_runs))
-    c, v, t = consents.c, delivery_events.c, ticks.c
+    c, v, p, t = consents.c, delivery_events.c, provider_events.c, ticks.c
     return {
         "learner": person[0],
         "enrollments": list(
@@ -83,6 +84,14 @@ def export_person(tx: Tx, learner_id: int) -> dict[str, Any]:
             _rows(
                 tx,
                 _all_of(delivery_events).where(v.delivery_id.in_(own_deliveries)).order_by(v.id),
+            )
+        ),
+        "provider_events": list(
+            _rows(
+                tx,
+                _all_of(provider_events)
+                .where(p.delivery_id.in_(own_deliveries))
+                .order_by(p.at, p.id),
             )
         ),
         "ticks": list(

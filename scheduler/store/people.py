@@ -42,6 +42,7 @@ from scheduler.store.tables import (
     deliveries,
     delivery_events,
     learners,
+    provider_events,
     ticks,
 )
 from scheduler.store.tables import enrollments as runs
@@ -175,6 +176,7 @@ def erase(tx: Tx, learner_id: int) -> int:
     own_deliveries = select(deliveries.c.id).where(deliveries.c.enrollment_id.in_(own_runs))
     steps: tuple[Delete, ...] = (
         delete(delivery_events).where(delivery_events.c.delivery_id.in_(own_deliveries)),
+        delete(provider_events).where(provider_events.c.delivery_id.in_(own_deliveries)),
         delete(deliveries).where(deliveries.c.enrollment_id.in_(own_runs)),
         delete(ticks).where(ticks.c.enrollment_id.in_(own_runs)),
         delete(consents).where(consents.c.learner_id == learner_id),

@@ -32,6 +32,7 @@ from scheduler.store.tables import (
     delivery_events,
     enrollments,
     learners,
+    provider_events,
     state_in,
     ticks,
 )
@@ -257,6 +258,21 @@ def timeline(tx: Tx, learner_id: int) -> list[TimelineRow]:
     rows += [
         TimelineRow(at, f"{key}: {state}", detail, course)
         for at, key, state, detail, course in happened
+    ]
+    p = provider_events.c
+    reported = tx.execute(
+        select(p.at, _d.key, p.kind, p.detail, _e.course)
+        .select_from(
+            provider_events.join(deliveries, _d.id == p.delivery_id).join(
+                enrollments, _e.id == _d.enrollment_id
+            )
+        )
+        .where(_e.learner_id == learner_id)
+        .order_by(p.at, p.id)
+    )
+    rows += [
+        TimelineRow(at, f"{key}: {kind}", detail, course)
+        for at, key, kind, detail, course in reported
     ]
     t = ticks.c
     done = tx.execute(

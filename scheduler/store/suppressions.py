@@ -17,9 +17,22 @@ from scheduler.store.upsert import insert
 
 
 def suppress(tx: Tx, address_hash: str, *, reason: str, source: str, now: datetime) -> None:
-    """Send nothing to this address from now on; the first reason stays."""
+    """Send nothing to this address from now on; the first reason stays, unless people object.
+
+    Whatever the order of the news: a complaint or a departure outlasts a mailbox that is mended.
+    """
     row = {"address_hash": address_hash, "reason": reason, "source": source, "at": now}
-    tx.execute(insert(tx.dialect.name, suppressions).values(row).on_conflict_do_nothing())
+    added = insert(tx.dialect.name, suppressions).values(row)
+    if reason == "bounced":
+        tx.execute(added.on_conflict_do_nothing())
+        return
+    tx.execute(
+        added.on_conflict_do_update(
+            index_elements=[suppressions.c.address_hash],
+            set_={"reason": reason, "source": source, "at": now},
+            where=suppressions.c.reason == "bounced",
+        )
+    )
 
 
 def suppressed(tx: Tx, hashes: Sequence[str]) -> set[str]:

@@ -223,6 +223,25 @@ delivery_events = Table(
     Column("detail", String(500), nullable=False, default=""),
 )
 
+provider_events = Table(
+    "provider_events",
+    metadata,
+    # Who reported it and their number for it; tells repeats.
+    Column("id", String(150), primary_key=True),
+    # The delivery it is about.
+    Column("delivery_id", String(32), ForeignKey("deliveries.id"), nullable=False, index=True),
+    # delivered, deferred, bounced, complained or left.
+    Column("kind", String(16), nullable=False),
+    # Whose fault it is: address, mailbox, policy, config, content; empty when it is nobody's.
+    Column("fault", String(16), nullable=False),
+    # When it happened.
+    Column("at", UtcTime, nullable=False),
+    # When it was taken in.
+    Column("taken_in_at", UtcTime, nullable=False, index=True),
+    # The other side's words, one line.
+    Column("detail", String(500), nullable=False),
+)
+
 ticks = Table(
     "ticks",
     metadata,
@@ -369,6 +388,7 @@ _partial("ix_enrollments_pending", RUN_IS_PENDING, _e.created_at)
 # of how many rows there are, would prefer this index to the partial ones above and read a
 # whole school to find who is due.
 Index("ix_enrollments_created_at_state", _e.created_at, _e.state)
+Index("ix_provider_events_kind_at", provider_events.c.kind, provider_events.c.at)
 _partial("ix_deliveries_claimable", CLAIMABLE, _d.not_before)
 _partial("ix_deliveries_suspect", SUSPECT, _d.deaths, _d.not_before)
 _partial("ix_deliveries_in_hand", IN_HAND, _d.lease_until)

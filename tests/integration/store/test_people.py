@@ -298,9 +298,9 @@ def test_consent_is_kept_word_for_word_in_order(room: Room) -> None:
         assert people.consents_of(tx, run.learner_id) == [(run.id, first), (None, second)]
 
 
-def test_a_suppression_keeps_its_first_reason_until_it_is_lifted(room: Room) -> None:
+def test_a_suppression_keeps_its_strongest_reason_until_it_is_lifted(room: Room) -> None:
     with room.db.write() as tx:
-        for reason in ("bounced", "complained"):
+        for reason in ("bounced", "complained", "bounced", "left"):
             people.suppress(tx, "h1", reason=reason, source="smtp", now=room.now)
         people.suppress(tx, "h2", reason="left", source="/manage", now=room.now)
         assert people.suppressed(tx, ["h1", "h2", "h3", "h1"]) == {"h1", "h2"}
@@ -308,7 +308,7 @@ def test_a_suppression_keeps_its_first_reason_until_it_is_lifted(room: Room) -> 
         reason = tx.execute(
             text("SELECT reason FROM suppressions WHERE address_hash = 'h1'")
         ).scalar_one()
-        assert reason == "bounced"
+        assert reason == "complained"
         assert people.unsuppress(tx, "h1")
         assert not people.unsuppress(tx, "h1")
         assert people.suppressed(tx, ["h1", "h2"]) == {"h2"}
