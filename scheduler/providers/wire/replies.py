@@ -1,8 +1,8 @@
 """Reads an SMTP reply: whose fault is it, and is it for good?
 
-Pure. Reads the enhanced status code first, then the three digits, then the words
-(RFC 3463, RFC 5248, the table of bounce classes). What is our own fault (account,
-authentication, DNS) is always a `Deferred`: no learner pays for it.
+Pure. Asks `scheduler.rules.bounces` whose fault a refusal is, and knows besides how far the
+transaction had come. What is our own fault (account, authentication, DNS) is always a
+`Deferred`: no learner pays for it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from scheduler.domain.provider import Deferred, Fault, Refused, Uncertain
+from scheduler.rules.bounces import whose
 
 
 class Phase(StrEnum):
@@ -34,26 +35,18 @@ class Phase(StrEnum):
 #: Phases that concern the recipient or the message; all earlier ones concern us.
 _THEIRS = (Phase.RCPT, Phase.DATA, Phase.BODY, Phase.ANSWER)
 
-#: Our authentication or DNS: RFC 5248 and 7372 codes, and Microsoft's 5.7.515.
-_OUR_AUTHENTICATION = frozenset({8, 9, 10, 11, 12, 14, *range(20, 30), 515})
-_OUR_AUTHENTICATION_CODES = frozenset({530, 534, 535, 538})
+#: Asked of us before anything else: we are not logged in as we should be.
+_LOGIN_CODES = frozenset({530, 534, 535, 538})
 
 #: A server that greylists wants minutes, whatever else it says.
 GREYLIST_WAIT = timedelta(minutes=5)
 
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
 _GREYLISTED = re.compile(r"gr[ae]y[- ]?list", re.IGNORECASE)
-_FULL = re.compile(
-    r"over ?quota|quota exceeded|mailbox (is )?full|insufficient storage", re.IGNORECASE
-)
 _RELAY = re.compile(
     r"relay|authentication (is )?required|(must|please) (be )?authenticat|authenticate first",
     re.IGNORECASE,
 )
-_DISLIKED = re.compile(
-    r"spam|block|black ?list|deny ?list|reputation|policy|prohibited", re.IGNORECASE
-)
-_TOO_LARGE = re.compile(r"size|too (large|big|long)|exceeds", re.IGNORECASE)
 
 _LONGEST_DETAIL = 300
 
@@ -65,7 +58,7 @@ def verdict(phase: Phase, code: int, text: bytes | str) -> Deferred | Refused | 
     found = _ENHANCED.match(words)
     subject, number = (int(found[2]), int(found[3])) if found else (-1, -1)
     if 400 <= code < 500:
-        return _later(phase, code, subject, words, detail)
+        return _later(phase, code, subject, number, words, detail)
     if 500 <= code < 600:
         if phase in _THEIRS:
             return _no(phase, code, subject, number, words, detail)
@@ -83,16 +76,15 @@ def one_line(text: bytes | str) -> str:
     return " ".join(printable.split())[:_LONGEST_DETAIL]
 
 
-def _later(phase: Phase, code: int, subject: int, words: str, detail: str) -> Deferred:
+def _later(phase: Phase, code: int, subject: int, number: int, words: str, detail: str) -> Deferred:
     if _GREYLISTED.search(words) and phase in _THEIRS:
         return Deferred(detail, Fault.MAILBOX, GREYLIST_WAIT)
     if phase not in _THEIRS:
         return Deferred(detail, Fault.TRANSPORT)
-    if subject == 7:
-        return Deferred(detail, Fault.POLICY)
-    if code == 421 or words.startswith("4.3.2"):
+    fault = whose(status=f"4.{subject}.{number}" if subject >= 0 else "", reply=code, words=words)
+    if fault is not Fault.POLICY and (code == 421 or words.startswith("4.3.2")):
         return Deferred(detail, Fault.TRANSPORT)
-    return Deferred(detail, Fault.MAILBOX)
+    return Deferred(detail, fault or Fault.MAILBOX)
 
 
 def _no_to_us(
@@ -111,47 +103,31 @@ def _no_to_us(
 def _no(
     phase: Phase, code: int, subject: int, number: int, words: str, detail: str
 ) -> Deferred | Refused:
-    fault = _by_enhanced_code(subject, number, words) if subject >= 0 else None
-    if code in _OUR_AUTHENTICATION_CODES:
-        fault = Fault.CONFIG
-    fault = fault or _by_code_and_words(phase, code, words)
+    fault = _by_what_it_asks_of_us(code, subject, number, words)
+    if fault is None:
+        status = f"5.{subject}.{number}" if subject >= 0 else ""
+        fault = whose(status=status, reply=code, words=words) or _by_phase(phase, code)
     # Ours to mend, or a muddle between two programs: nothing is lost, it waits.
     if fault in (Fault.CONFIG, Fault.TRANSPORT):
         return Deferred(detail, fault)
     return Refused(detail, fault)
 
 
-def _by_enhanced_code(subject: int, number: int, words: str) -> Fault | None:
-    if subject == 1:
-        # X.1.7 and X.1.8 speak of the sender's address.
-        return Fault.CONFIG if number in (7, 8) else Fault.ADDRESS
-    if subject == 2:
-        return {1: Fault.ADDRESS, 3: Fault.CONTENT}.get(number, Fault.MAILBOX)
-    if subject == 6 or (subject, number) == (3, 4):
-        return Fault.CONTENT
-    if subject == 7:
-        if number in _OUR_AUTHENTICATION or (number <= 1 and _RELAY.search(words)):
+def _by_what_it_asks_of_us(code: int, subject: int, number: int, words: str) -> Fault | None:
+    """Only the server we speak to can ask us to log in; in return mail these words mean little."""
+    if code in _LOGIN_CODES:
+        return Fault.CONFIG
+    if subject in (-1, 0, 5):
+        if code in (500, 502, 504):
             return Fault.CONFIG
-        return Fault.POLICY
-    if subject in (3, 4):
-        return Fault.MAILBOX
-    # X.0.x and X.5.x say nothing of whose fault it is: read on.
-    return None
+        if code == 503:
+            return Fault.TRANSPORT
+    open_question = subject in (-1, 0, 5) or (subject == 7 and number <= 1)
+    return Fault.CONFIG if open_question and _RELAY.search(words) else None
 
 
-def _by_code_and_words(phase: Phase, code: int, words: str) -> Fault:
-    if code in (500, 502, 504):
-        return Fault.CONFIG
-    if code == 503:
-        return Fault.TRANSPORT
-    if code == 552 and _TOO_LARGE.search(words) and not _FULL.search(words):
-        return Fault.CONTENT
-    if code == 552 or _FULL.search(words):
-        return Fault.MAILBOX
-    if _RELAY.search(words):
-        return Fault.CONFIG
-    if _DISLIKED.search(words):
+def _by_phase(phase: Phase, code: int) -> Fault:
+    if phase is not Phase.RCPT:
         return Fault.POLICY
-    if phase is Phase.RCPT and code in (501, 510, 511, 513, 550, 551, 553, 556):
-        return Fault.ADDRESS
-    return Fault.MAILBOX if phase is Phase.RCPT else Fault.POLICY
+    # A plain no to this very recipient, and not a word of why.
+    return Fault.ADDRESS if code in (501, 510, 511, 513, 550, 551, 553, 556) else Fault.MAILBOX
