@@ -47,8 +47,8 @@ _SIZE_AT_ALL = re.compile(r"size|too (?:large|big|long)|exceeds", re.IGNORECASE)
 #: Speaks of whoever sent it, even where it goes on about a user or domain that does not exist.
 _SENDER = re.compile(
     r"sender(?:'s)? (?:address|domain|verif|reject|is |not |denied|e-?mail)"
-    r"|sending (?:domain|server)|(?:envelope|return) sender|of sender|mail ?from|from(?:: |-)(?:address|header|domain)"
-    r"|from:|return[- ]path|reverse dns|\bptr\b|\bhelo\b",
+    r"|sending (?:domain|server)|(?:envelope|return) sender|of sender|mail ?from"
+    r"|from-?(?: address| header| domain|:)|return[- ]path|reverse dns|\bptr\b|\bhelo\b",
     re.IGNORECASE,
 )
 _PASSING = re.compile(

@@ -1,0 +1,219 @@
+"""Reads reports that are written for people only: qmail, exim, sendmail, Exchange, Notes and kin.
+
+Believes a mail to be one when three things come together: a machine sent it, it says that a mail
+was not delivered, and it names whom or quotes a reply. A person who tells of an undelivered
+letter, or an advertisement with that word in its subject, has not all three.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from scheduler.returns.addresses import ADDRESS, addresses
+from scheduler.returns.opening import Opened
+from scheduler.returns.returned import Failure, Nature
+from scheduler.returns.words import failure
+from scheduler.rules.bounces import replied
+
+_MOST_LINES = 400
+_LONGEST_LINE = 1000
+_MOST_RECIPIENTS = 50
+
+_MACHINE = re.compile(
+    r"(?:^|[\s\"'<(,])(?:mailer[-_. ]?daemon|mail[-_ ]daemon|postmaster|post office|mdaemon"
+    r"|mail deliver\w*[ .](?:sub)?system|delivery (?:sub)?system|system administrator"
+    r"|mail (?:delivery|system|administrator)|mmsc|non-?delivery)",
+    re.IGNORECASE,
+)
+_FAILED_SUBJECT = re.compile(
+    r"undeliver(?:ed|able)|unzustellbar|returned mail|mail system error|returning (?:message )?to sender"
+    r"|fail(?:ure|ed) (?:notice|notification|delivery|mail)|failure de livraison"
+    r"|deliver\w* (?:status )?(?:notification|report|problem|error|has failed|fail)"
+    r"|(?:mail|message|e-mail)\W{1,3}(?:delivery |could )?(?:failed|failure|error|not (?:be )?deliver)"
+    r"|not (?:be )?delivered|nondeliver|non-deliver|error sending your mail|unable to deliver"
+    r"|undelivrable|no entregado|mancata consegna|недоставлен|не доставлен|配信(?:不能|エラー)|送信エラー"
+    r"|user unknown|warning: (?:message|could not send)|\(failure\)|\(delay\)",
+    re.IGNORECASE,
+)
+_FAILED_TEXT = re.compile(
+    r"(?:could|can|was|were|has|have)(?: ?not|n't) (?:been |be )?(?:successfully )?(?:sent|delivered)"
+    r"|unable to deliver|not able to deliver|(?:could|can)(?: ?not|n't) deliver"
+    r"|delivery (?:to .{0,80})?(?:has |was )?(?:failed|been failed|aborted)|delevery to"
+    r"|did(?: ?not|n't) reach|undeliverable|addresse?s?\)? (?:failed|had|has) "
+    r"|permanent(?:ly)? (?:fatal )?(?:error|fail)|failed permanently|fatal errors|delivery errors"
+    r"|error(?: has)? (?:occurred )?(?:while (?:trying|attempting)|delivering)|trouble delivering"
+    r"|rejected by (?:a |the )?(?:remote|recipient|server)|(?:mail|message) (?:was|has been) rejected"
+    r"|failed addresses|no valid recipient|transcript of session|failure reasons?|unsent message"
+    r"|following (?:addresses|recipients?|destinations?|list of recipients)|recipients? affected"
+    r"|送信できません|配信できません|配送できません|届けることができません|не может быть доставлено"
+    r"|konnte nicht zugestellt|n'a pas pu être|no se (?:ha podido|pudo) entregar",
+    re.IGNORECASE,
+)
+_DELAYED = re.compile(
+    r"warning message only|(?:has|have|is|was) been delayed|will be retried|not yet been delivered"
+    r"|still trying|still being|delivery (?:is |has been |was )?delayed|message \S{0,80} ?delayed"
+    r"|attempts will continue|will (?:continue|keep) (?:to )?try|\(delay\)|delayed mail"
+    r"|do not need to resend|could not send message for past|temporary failure",
+    re.IGNORECASE,
+)
+_FINAL = re.compile(
+    r"permanent(?:ly)? (?:fatal )?(?:error|fail)|failed permanently|given up|giving up|(?<!will )give up"
+    r"|not going to try|\(failure\)",
+    re.IGNORECASE,
+)
+#: From here on the returned mail speaks, not the report.
+_COPY = re.compile(
+    r"[-=*_|>#\s]{0,80}(?:below this line is|this is (?:a copy of|the (?:original|header))"
+    r"|original (?:message|mail)(?! (?:was|could|has|is|that|received|sent))|message (?:headers?|text) follow"
+    r"|unsent message|returned (?:message|text|mail) ?(?:follow|[-=:*]|$)|(?:the )?headers? of the original"
+    r"|included is a copy|below is (?:a copy|the original)|copy of (?:the|your) (?:original )?message"
+    r"|(?:start|begin) of (?:the )?(?:original|returned)|body of message generated|first \d+ lines)"
+    r"|(?:received|return-path|dkim-signature|delivered-to|mime-version|x-received) ?:",
+    re.IGNORECASE,
+)
+#: The address at the beginning of a line, decorated or not: nearly all list recipients like this.
+_LISTED = re.compile(rf"[\s>*•\"'<|+-]{{0,40}}({ADDRESS.pattern})(.*)", re.DOTALL)
+_NAMED = re.compile(
+    r"(?:recipients?|address|deliver\w*(?: (?:your|the|this) (?:mail|message))?(?: message)? to"
+    r"|undeliverable to|rcpt to|failed|affected|errors|gateway for|user|mailbox)\b[^@]{0,60}?"
+    rf"({ADDRESS.pattern})(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+#: Lines that name somebody else.
+_ELSE = re.compile(
+    r"\s{0,40}(?:>>> ?)?(?:from|(?:original )?sender|return-path|reply-to|subject|cc|sent|message-id"
+    r"|mail from|envelope-from|x-[\w-]{1,40}|for (?:further|more|help))\b"
+    r"|.*(?:\bcontact\b|assistance|help ?desk|support@|abuse@|questions|\(envelope-from)",
+    re.IGNORECASE,
+)
+_TO = re.compile(
+    r"^[ \t>]{0,20}to ?:[^@\n]{0,200}?(\S{1,64}@\S{1,250})", re.IGNORECASE | re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The part of a mail that reports, line by line, and the copy of a mail behind it."""
+
+    lines: tuple[str, ...]
+    copy: str
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+def report_of(mail: Opened) -> Report:
+    """The mail's own words, cut off where a copy of the returned mail begins."""
+    lines = "\n\n".join(mail.texts).split("\n")
+    for at, line in enumerate(lines[:_MOST_LINES]):
+        if _COPY.match(line[:_LONGEST_LINE]) and any(one.strip() for one in lines[:at]):
+            return Report(_cut(lines[:at]), "\n".join(lines[at:]))
+    return Report(_cut(lines), "")
+
+
+def read_prose(mail: Opened) -> tuple[Nature, tuple[Failure, ...]] | None:
+    """What a report in words says; None when this mail is no report."""
+    if not is_from_a_machine(mail):
+        return None
+    report = report_of(mail)
+    subject = mail.header("subject")
+    told = f"{subject}\n{report.text}"
+    if not (_FAILED_SUBJECT.search(subject) or _FAILED_TEXT.search(report.text)):
+        return None
+    named = recipients(mail, report)
+    if not named and not replied(report.text):
+        return None
+    nature = Nature.DELAY if _DELAYED.search(told) and not _FINAL.search(told) else Nature.BOUNCE
+    found = named or _addressed(report, mail) or [("", "")]
+    alone = len(found) == 1
+    # Subjects such as "Returned mail: User unknown" are often all there is.
+    context = f"{_telling(report)} {subject}" if alone else ""
+    return nature, tuple(
+        failure(one, status="", words=words, context=context) for one, words in found
+    )
+
+
+def is_from_a_machine(mail: Opened) -> bool:
+    """Was it sent by a mail system: no return path, or a name only those bear?"""
+    if mail.has("x-failed-recipients"):
+        return True
+    paths = mail.all("return-path")
+    if any(not path.strip("<> ") or _MACHINE.search(path) for path in paths):
+        return True
+    sender = mail.header("from")
+    return (mail.has("from") and not sender.strip("<> ")) or _MACHINE.search(sender) is not None
+
+
+def recipients(mail: Opened, report: Report) -> list[tuple[str, str]]:
+    """Whom the report names as not reached, each with what is said about them."""
+    failed = [one for value in mail.all("x-failed-recipients") for one in addresses(value)]
+    others = {one.lower() for one in addresses(" ".join(mail.all("from", "reply-to")))}
+    ours = {one.lower() for one in addresses(" ".join(mail.all("to", "delivered-to")))}
+    places: list[tuple[int, str, str]] = []
+    for at, line in enumerate(report.lines):
+        found = _recipient_in(line)
+        if found and found[0].lower() not in others:
+            places.append((at, *found))
+    wanted = [place for place in places if place[1].lower() not in ours] or places
+    if not wanted and not failed:
+        return []
+    listed: dict[str, str] = {}
+    for number, (at, one, rest) in enumerate(wanted):
+        until = wanted[number + 1][0] if number + 1 < len(wanted) else len(report.lines)
+        words = " ".join([rest, *_until_a_gap(report.lines[at + 1 : until])]).strip(" :>.,")
+        key = one.lower()
+        # Named again in a transcript: the mention with a reply in it says more.
+        if key not in listed or (replied(words) and not replied(listed[key])):
+            listed[key] = words
+    named = {one.lower(): one for _, one, _ in reversed(wanted)}
+    if failed:
+        known = [(one, listed.get(one.lower(), "")) for one in dict.fromkeys(failed)]
+        if len(known) == 1 and not known[0][1] and len(listed) == 1:
+            known = [(known[0][0], next(iter(listed.values())))]
+        return known[:_MOST_RECIPIENTS]
+    return [(named[key], words) for key, words in listed.items()][:_MOST_RECIPIENTS]
+
+
+def _recipient_in(line: str) -> tuple[str, str] | None:
+    if "@" not in line or _ELSE.match(line):
+        return None
+    found = _LISTED.match(line) or _NAMED.search(line)
+    if found is None:
+        return None
+    one = addresses(found[1])
+    return (one[0], found[2]) if one else None
+
+
+def _until_a_gap(lines: tuple[str, ...]) -> list[str]:
+    """The lines up to the first blank one behind words."""
+    kept: list[str] = []
+    for line in lines[:20]:
+        if not line.strip() and kept:
+            break
+        if line.strip():
+            kept.append(line.strip(" \t<>"))
+    return kept
+
+
+def _telling(report: Report) -> str:
+    """The report from its first quoted reply on; all of it when it quotes none."""
+    for at, line in enumerate(report.lines):
+        if replied(line.strip()):
+            return " ".join(report.lines[at : at + 6])
+    return report.text
+
+
+def _addressed(report: Report, mail: Opened) -> list[tuple[str, str]]:
+    """Whom the returned mail was written to, when nothing else names anybody."""
+    for text in (*mail.returned, report.copy):
+        found = _TO.search(text)
+        one = addresses(found[1]) if found else []
+        if one:
+            return [(one[0], "")]
+    return []
+
+
+def _cut(lines: list[str]) -> tuple[str, ...]:
+    return tuple(line[:_LONGEST_LINE] for line in lines[:_MOST_LINES])
