@@ -38,7 +38,9 @@ _RETURNED = (
 _CHARSETS = re.compile(
     r"us-ascii|ascii|utf|iso|latin|windows|cp|koi8|gb|big5|euc|shift|ks|mac|tis", re.IGNORECASE
 )
-_NEW_LINE = re.compile(r"/?(br|p|div|tr|li|h[1-6]|table|pre|hr|blockquote|ul|ol|dt|dd)\b", re.I)
+_NEW_LINE = re.compile(
+    r"/?(br|p|div|tr|li|h[1-6]|table|pre|hr|blockquote|ul|ol|dt|dd)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

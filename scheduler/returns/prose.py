@@ -50,6 +50,8 @@ _FAILED_TEXT = re.compile(
     r"|konnte nicht zugestellt|n'a pas pu être|no se (?:ha podido|pudo) entregar",
     re.IGNORECASE,
 )
+#: A piece of an SMTP dialogue that ended badly.
+_REFUSED = re.compile(r"rcpt to: ?<[^>]{0,300}>.{0,40}?\b[45]\d\d[ -]", re.IGNORECASE)
 _DELAYED = re.compile(
     r"warning message only|(?:has|have|is|was) been delayed|will be retried|not yet been delivered"
     r"|still trying|still being|delivery (?:is |has been |was )?delayed|message \S{0,80} ?delayed"
@@ -76,7 +78,7 @@ _COPY = re.compile(
 _LISTED = re.compile(rf"[\s>*•\"'<|+-]{{0,40}}({ADDRESS.pattern})(.*)", re.DOTALL)
 _NAMED = re.compile(
     r"(?:recipients?|address|deliver\w*(?: (?:your|the|this) (?:mail|message))?(?: message)? to"
-    r"|undeliverable to|rcpt to|failed|affected|errors|gateway for|user|mailbox)\b[^@]{0,60}?"
+    r"|undeliverable to|rcpt to|failed|affected|errors|gateway for|user(?:id)?|mailbox)\b[^@]{0,60}?"
     rf"({ADDRESS.pattern})(.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -87,6 +89,7 @@ _ELSE = re.compile(
     r"|.*(?:\bcontact\b|assistance|help ?desk|support@|abuse@|questions|\(envelope-from)",
     re.IGNORECASE,
 )
+_HEADER_LIKE = re.compile(r"\s{0,40}(?:from|to|sender|subject|cc|date) ?:", re.IGNORECASE)
 _TO = re.compile(
     r"^[ \t>]{0,20}to ?:[^@\n]{0,200}?(\S{1,64}@\S{1,250})", re.IGNORECASE | re.MULTILINE
 )
@@ -119,14 +122,16 @@ def read_prose(mail: Opened) -> tuple[Nature, tuple[Failure, ...]] | None:
         return None
     report = report_of(mail)
     subject = mail.header("subject")
-    told = f"{subject}\n{report.text}"
-    if not (_FAILED_SUBJECT.search(subject) or _FAILED_TEXT.search(report.text)):
+    text = " ".join(report.text.split())
+    told = f"{subject} {text}"
+    if not (_FAILED_SUBJECT.search(subject) or _FAILED_TEXT.search(text) or _REFUSED.search(text)):
         return None
     named = recipients(mail, report)
-    if not named and not replied(report.text):
+    addressed = _addressed(report, mail)
+    if not (named or addressed or replied(text)):
         return None
     nature = Nature.DELAY if _DELAYED.search(told) and not _FINAL.search(told) else Nature.BOUNCE
-    found = named or _addressed(report, mail) or [("", "")]
+    found = named or addressed or [("", "")]
     alone = len(found) == 1
     # Subjects such as "Returned mail: User unknown" are often all there is.
     context = f"{_telling(report)} {subject}" if alone else ""
@@ -192,7 +197,7 @@ def _until_a_gap(lines: tuple[str, ...]) -> list[str]:
     for line in lines[:20]:
         if not line.strip() and kept:
             break
-        if line.strip():
+        if line.strip() and not _HEADER_LIKE.match(line):
             kept.append(line.strip(" \t<>"))
     return kept
 

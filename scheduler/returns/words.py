@@ -47,7 +47,7 @@ def failure(recipient: str, *, status: str, words: str, context: str = "") -> Fa
         context = one_line(context)
         code = code or first_code(context)
         fault = whose(status=code, reply=replied(words) or replied(context), words=context)
-        words = words or context
+        words = one_line(f"{words} {context}") if fault else words or context
     if fault is Fault.ADDRESS and not said and _GAVE_UP.search(words):
         fault = Fault.MAILBOX
     return Failure(one_line(recipient), fault or Fault.MAILBOX, code, words)

@@ -27,8 +27,8 @@ _REPLY = re.compile(
 _BAD_ADDRESS = frozenset({1, 2, 3, 6, 10})
 #: Subject 1 again, but the sender's address.
 _OUR_ADDRESS = frozenset({7, 8})
-#: Our authentication or DNS: RFC 5248 and 7372 codes, and Microsoft's 5.7.515.
-_OUR_AUTHENTICATION = frozenset({8, 9, 10, 11, 12, 14, *range(20, 30), 515})
+#: Our authentication or DNS: the codes of RFC 7372 and their kin, and Microsoft's 5.7.515.
+_OUR_AUTHENTICATION = frozenset({*range(20, 30), 515})
 
 _FULL = re.compile(
     r"over ?quota|quota (?:has been |is |was )?(?:exceeded|full)|exceed\w* (?:\w+ ){0,3}quota"
@@ -56,9 +56,9 @@ _PASSING = re.compile(
     r"|lookup failure|greylist|graylist|\blater\b|expired|suspended",
     re.IGNORECASE,
 )
-_NOUN = r"(?:user|recipient|mail ?box|e-?mail account|account|addressee|alias|local[- ]part)"
+_NOUN = r"(?:user(?:id)?|recipient|mail ?box|e-?mail account|account|addressee|alias|local[- ]part)"
 _UNKNOWN = re.compile(
-    rf"(?:unknown|no such|invalid) (?:local |e-?mail |virtual |final )?{_NOUN}"
+    rf"(?:unknown|no such|invalid) (?:local |e-?mail |virtual |final (?:delivery )?)?{_NOUN}"
     rf"|unknown or illegal alias|(?:no such|unknown) (?:person|address(?! error))\b"
     rf"|there is no (?:such )?{_NOUN}"
     rf"|\b{_NOUN}(?: e-?mail)?(?: address| account| name)?(?: is| was)?"
@@ -89,6 +89,14 @@ _DISLIKED = re.compile(
     r"|message (?:was )?rejected|mail (?:was )?rejected|indesirable|bloque",
     re.IGNORECASE,
 )
+#: Where a refusal sends one to read on, and no host name says this by chance.
+_BLOCK_LIST = re.compile(
+    r"spamhaus|spamcop|sorbs|dnsbl|\brbl\b|\.rbl|uribl|surbl|barracudacentral|cloudmark|senderscore"
+    r"|invaluement|spfbl|uceprotect",
+    re.IGNORECASE,
+)
+#: A guess is no finding.
+_HEDGED = re.compile(r"\b(?:may|might|maybe|perhaps|possibl\w*|either|could be)\b", re.IGNORECASE)
 #: Host names, addresses and links: `spamfilter.example.com` is no opinion.
 _NAMES = re.compile(r"\S{0,200}(?:\w\.\w|://|@)\S{0,400}")
 
@@ -100,9 +108,12 @@ def whose(*, status: str = "", reply: int = 0, words: str = "") -> Fault | None:
     `words` what was said. A general code (5.0.0) steps back for a precise one in the words.
     """
     words = words[:_LONGEST_WORDS]
-    code = _parts(most_precise(status, words))
+    best = most_precise(status, words)
+    code = _parts(best)
     subject, detail = code[1:] if code else (-1, -1)
-    if 400 <= reply < 500 or (code is not None and code[0] == 4):
+    # 4.0.0 is also what a program writes that knows no code, beside a final "554 blocked".
+    is_later = code is not None and code[0] == 4 and not (reply >= 500 and _is_general(best))
+    if 400 <= reply < 500 or is_later:
         return Fault.POLICY if subject == 7 else Fault.MAILBOX
     said = _NAMES.sub(" ", words)
     fault = _by_code(subject, detail)
@@ -220,7 +231,7 @@ def _doubted(said: str, words: str) -> Fault:
     """
     if _UNKNOWN.search(words) and not _SENDER.search(said):
         return Fault.ADDRESS
-    if _SENDER.search(said) or _DISLIKED.search(said):
+    if _SENDER.search(said) or _DISLIKED.search(said) or _BLOCK_LIST.search(words):
         return Fault.POLICY
     return Fault.MAILBOX if _PASSING.search(said) else Fault.ADDRESS
 
@@ -236,9 +247,9 @@ def _by_words(said: str, words: str) -> Fault | None:
         return Fault.CONTENT
     if _SENDER.search(said):
         return Fault.POLICY
-    if _UNKNOWN.search(words) and not _PASSING.search(said):
+    if _UNKNOWN.search(words) and not (_PASSING.search(said) or _HEDGED.search(said)):
         return Fault.ADDRESS
-    if _DISLIKED.search(said):
+    if _DISLIKED.search(said) or _BLOCK_LIST.search(words):
         return Fault.POLICY
     return Fault.MAILBOX if _PASSING.search(said) else None
 

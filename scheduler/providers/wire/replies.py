@@ -37,6 +37,8 @@ _THEIRS = (Phase.RCPT, Phase.DATA, Phase.BODY, Phase.ANSWER)
 
 #: Asked of us before anything else: we are not logged in as we should be.
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
+#: The same as details of X.7 (RFC 4954); in return mail some mean other things by them.
+_LOGIN_DETAILS = frozenset({8, 9, 10, 11, 12, 14})
 
 #: A server that greylists wants minutes, whatever else it says.
 GREYLIST_WAIT = timedelta(minutes=5)
@@ -115,7 +117,7 @@ def _no(
 
 def _by_what_it_asks_of_us(code: int, subject: int, number: int, words: str) -> Fault | None:
     """Only the server we speak to can ask us to log in; in return mail these words mean little."""
-    if code in _LOGIN_CODES:
+    if code in _LOGIN_CODES or (subject == 7 and number in _LOGIN_DETAILS):
         return Fault.CONFIG
     if subject in (-1, 0, 5):
         if code in (500, 502, 504):
