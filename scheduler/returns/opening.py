@@ -135,6 +135,9 @@ def _sorted(mail: Message) -> Opened:
             feedback.append(_block(part))
         elif kind in _RETURNED and part is not mail:
             returned.append(_block(part))
+        elif part is not mail and part["message-id"]:
+            # A copy that a gateway put into the report without saying what it is.
+            returned.append("\n".join(f"{name}: {value}" for name, value in _headers(part)))
         elif kind == "text/html":
             marked_up.append(_without_tags(_text(part)))
         elif part.get_content_maintype() in ("text", "multipart", "message"):

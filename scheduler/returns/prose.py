@@ -20,38 +20,52 @@ _MOST_LINES = 400
 _LONGEST_LINE = 1000
 _MOST_RECIPIENTS = 50
 
-_MACHINE = re.compile(
-    r"(?:^|[\s\"'<(,])(?:mailer[-_. ]?daemon|mail[-_ ]daemon|postmaster|post office|mdaemon"
+#: Names that only machines bear.
+_DAEMON = re.compile(r"(?:^|[\s\"'<(,])(?:mailer[-_. ]?daemon|mail[-_ ]daemon)", re.IGNORECASE)
+#: Names that people and advertisements bear too.
+_OFFICE = re.compile(
+    r"(?:^|[\s\"'<(,])(?:postmaster|post office|mdaemon"
     r"|mail deliver\w*[ .](?:sub)?system|delivery (?:sub)?system|system administrator"
     r"|mail (?:delivery|system|administrator)|mmsc|non-?delivery)",
     re.IGNORECASE,
 )
 _FAILED_SUBJECT = re.compile(
-    r"undeliver(?:ed|able)|unzustellbar|returned mail|mail system error|returning (?:message )?to sender"
-    r"|fail(?:ure|ed) (?:notice|notification|delivery|mail)|failure de livraison"
+    r"undeliver(?:ed|able)|unzustellbar|returned mail|mail system error"
+    r"|returning (?:message )?to sender|fail(?:ure|ed) (?:notice|notification|delivery|mail)"
+    r"|échec de (?:la )?(?:remise|livraison)"
     r"|deliver\w* (?:status )?(?:notification|report|problem|error|has failed|fail)"
-    r"|(?:mail|message|e-mail)\W{1,3}(?:delivery |could )?(?:failed|failure|error|not (?:be )?deliver)"
+    r"|(?:mail|message|e-mail)\W{1,3}(?:delivery |could )?"
+    r"(?:failed|failure|error|not (?:be )?deliver)"
     r"|not (?:be )?delivered|nondeliver|non-deliver|error sending your mail|unable to deliver"
-    r"|undelivrable|no entregado|mancata consegna|недоставлен|не доставлен|配信(?:不能|エラー)|送信エラー"
+    r"|undelivrable|no entregado|mancata consegna|недоставлен|не доставлен"
+    r"|配信(?:不能|エラー)|送信エラー"
     r"|user unknown|warning: (?:message|could not send)|\(failure\)|\(delay\)",
     re.IGNORECASE,
 )
 _FAILED_TEXT = re.compile(
-    r"(?:could|can|was|were|has|have)(?: ?not|n't) (?:been |be )?(?:successfully )?(?:sent|delivered)"
-    r"|unable to deliver|not able to deliver|(?:could|can)(?: ?not|n't) deliver"
-    r"|delivery (?:to .{0,80})?(?:has |was )?(?:failed|been failed|aborted)|delevery to"
+    r"(?:could|can|was|were|has|have)(?: ?not|n't) (?:been |be )?"
+    r"(?:successfully )?(?:sent|delivered)|unable to deliver|not able to deliver"
+    r"|(?:could|can)(?: ?not|n't) deliver"
+    r"|delivery (?:to .{0,80})?(?:has |was )?(?:failed|been failed|aborted)"
     r"|did(?: ?not|n't) reach|undeliverable|addresse?s?\)? (?:failed|had|has) "
     r"|permanent(?:ly)? (?:fatal )?(?:error|fail)|failed permanently|fatal errors|delivery errors"
     r"|error(?: has)? (?:occurred )?(?:while (?:trying|attempting)|delivering)|trouble delivering"
-    r"|rejected by (?:a |the )?(?:remote|recipient|server)|(?:mail|message) (?:was|has been) rejected"
-    r"|failed addresses|no valid recipient|transcript of session|failure reasons?|unsent message"
-    r"|following (?:addresses|recipients?|destinations?|list of recipients)|recipients? affected"
+    r"|rejected by (?:a |the )?(?:remote|recipient|server)"
+    r"|(?:mail|message) (?:was|has been) rejected|failed addresses|no valid recipient"
+    r"|transcript of session|failure reasons?|unsent message"
+    r"|recipients was aborted|recipients? (?:were )?affected"
     r"|送信できません|配信できません|配送できません|届けることができません|не может быть доставлено"
     r"|konnte nicht zugestellt|n'a pas pu être|no se (?:ha podido|pudo) entregar",
     re.IGNORECASE,
 )
+_ARRIVED = re.compile(
+    r"success(?:ful)?(?:ly)? (?:delivered|relayed|sent)|(?:was|were|has been|been) delivered to"
+    r"|delivery receipt|\(success\)|\(relayed?\)",
+    re.IGNORECASE,
+)
 #: A piece of an SMTP dialogue that ended badly.
 _REFUSED = re.compile(r"rcpt to: ?<[^>]{0,300}>.{0,40}?\b[45]\d\d[ -]", re.IGNORECASE)
+_ANSWER = re.compile(r"\W{0,3}(?:re|aw|sv|fwd?|wg) ?:", re.IGNORECASE)
 _DELAYED = re.compile(
     r"warning message only|(?:has|have|is|was) been delayed|will be retried|not yet been delivered"
     r"|still trying|still being|delivery (?:is |has been |was )?delayed|message \S{0,80} ?delayed"
@@ -60,16 +74,18 @@ _DELAYED = re.compile(
     re.IGNORECASE,
 )
 _FINAL = re.compile(
-    r"permanent(?:ly)? (?:fatal )?(?:error|fail)|failed permanently|given up|giving up|(?<!will )give up"
-    r"|not going to try|\(failure\)",
+    r"permanent(?:ly)? (?:fatal )?(?:error|fail)|failed permanently|given up|giving up"
+    r"|(?<!will )give up|not going to try|\(failure\)",
     re.IGNORECASE,
 )
 #: From here on the returned mail speaks, not the report.
 _COPY = re.compile(
     r"[-=*_|>#\s]{0,80}(?:below this line is|this is (?:a copy of|the (?:original|header))"
-    r"|original (?:message|mail)(?! (?:was|could|has|is|that|received|sent))|message (?:headers?|text) follow"
-    r"|unsent message|returned (?:message|text|mail) ?(?:follow|[-=:*]|$)|(?:the )?headers? of the original"
-    r"|included is a copy|below is (?:a copy|the original)|copy of (?:the|your) (?:original )?message"
+    r"|original (?:message|mail)(?! (?:was|could|has|is|that|received|sent))"
+    r"|message (?:headers?|text) follow|unsent message"
+    r"|returned (?:message|text|mail) ?(?:follow|[-=:*]|$)"
+    r"|(?:the )?headers? of the original|included is a copy|below is (?:a copy|the original)"
+    r"|copy of (?:the|your) (?:original )?message"
     r"|(?:start|begin) of (?:the )?(?:original|returned)|body of message generated|first \d+ lines)"
     r"|(?:received|return-path|dkim-signature|delivered-to|mime-version|x-received) ?:",
     re.IGNORECASE,
@@ -78,14 +94,15 @@ _COPY = re.compile(
 _LISTED = re.compile(rf"[\s>*•\"'<|+-]{{0,40}}({ADDRESS.pattern})(.*)", re.DOTALL)
 _NAMED = re.compile(
     r"(?:recipients?|address|deliver\w*(?: (?:your|the|this) (?:mail|message))?(?: message)? to"
-    r"|undeliverable to|rcpt to|failed|affected|errors|gateway for|user(?:id)?|mailbox)\b[^@]{0,60}?"
+    r"|undeliverable to|rcpt to|failed|affected|errors|gateway for|user(?:id)?"
+    r"|mailbox)\b[^@]{0,60}?"
     rf"({ADDRESS.pattern})(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 #: Lines that name somebody else.
 _ELSE = re.compile(
-    r"\s{0,40}(?:>>> ?)?(?:from|(?:original )?sender|return-path|reply-to|subject|cc|sent|message-id"
-    r"|mail from|envelope-from|x-[\w-]{1,40}|for (?:further|more|help))\b"
+    r"\s{0,40}(?:>>> ?)?(?:from|(?:original )?sender|return-path|reply-to|subject|cc|sent(?= ?:)"
+    r"|message-id|mail from|envelope-from|x-[\w-]{1,40}|for (?:further|more|help))\b"
     r"|.*(?:\bcontact\b|assistance|help ?desk|support@|abuse@|questions|\(envelope-from)",
     re.IGNORECASE,
 )
@@ -118,13 +135,14 @@ def report_of(mail: Opened) -> Report:
 
 def read_prose(mail: Opened) -> tuple[Nature, tuple[Failure, ...]] | None:
     """What a report in words says; None when this mail is no report."""
-    if not is_from_a_machine(mail):
-        return None
     report = report_of(mail)
     subject = mail.header("subject")
     text = " ".join(report.text.split())
     told = f"{subject} {text}"
-    if not (_FAILED_SUBJECT.search(subject) or _FAILED_TEXT.search(text) or _REFUSED.search(text)):
+    if not (_is_from_a_daemon(mail) or _is_from_an_office(mail, subject, text)):
+        return None
+    says_so = any(words.search(text) for words in (_FAILED_TEXT, _REFUSED, _DELAYED))
+    if not says_so and (_ARRIVED.search(told) or not _FAILED_SUBJECT.search(subject)):
         return None
     named = recipients(mail, report)
     addressed = _addressed(report, mail)
@@ -140,15 +158,21 @@ def read_prose(mail: Opened) -> tuple[Nature, tuple[Failure, ...]] | None:
     )
 
 
-def is_from_a_machine(mail: Opened) -> bool:
-    """Was it sent by a mail system: no return path, or a name only those bear?"""
+def _is_from_a_daemon(mail: Opened) -> bool:
+    """Was it surely sent by a mail system: no return path, or a name only those bear?"""
     if mail.has("x-failed-recipients"):
         return True
-    paths = mail.all("return-path")
-    if any(not path.strip("<> ") or _MACHINE.search(path) for path in paths):
-        return True
-    sender = mail.header("from")
-    return (mail.has("from") and not sender.strip("<> ")) or _MACHINE.search(sender) is not None
+    senders = mail.all("return-path", "from")
+    return any(not sender.strip("<> ") or _DAEMON.search(sender) for sender in senders)
+
+
+def _is_from_an_office(mail: Opened, subject: str, text: str) -> bool:
+    """Was it perhaps sent by one: a postmaster's, no answer, no list, and plainly a report?"""
+    if not any(_OFFICE.search(sender) for sender in mail.all("return-path", "from")):
+        return False
+    if mail.has("list-id") or mail.has("list-unsubscribe") or _ANSWER.match(subject):
+        return False
+    return bool(_FAILED_SUBJECT.search(subject) or _REFUSED.search(text))
 
 
 def recipients(mail: Opened, report: Report) -> list[tuple[str, str]]:
@@ -161,7 +185,10 @@ def recipients(mail: Opened, report: Report) -> list[tuple[str, str]]:
         found = _recipient_in(line)
         if found and found[0].lower() not in others:
             places.append((at, *found))
-    wanted = [place for place in places if place[1].lower() not in ours] or places
+    wanted = [place for place in places if place[1].lower() not in ours]
+    if not wanted and replied(report.text):
+        # Who wrote to themselves; without a reply it is only a form of address.
+        wanted = places
     if not wanted and not failed:
         return []
     listed: dict[str, str] = {}

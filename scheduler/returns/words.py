@@ -19,8 +19,9 @@ _LONGEST = 300
 _KIND = re.compile(r"^[ \t]*(?:x-)?[\w-]{1,40}[ \t]{0,9};")
 #: Mail programs call what they give up on by the name of the last thing that went wrong.
 _GAVE_UP = re.compile(
-    r"could not be delivered for|retry time(?:out)? (?:not reached|exceeded)|(?:message|envelope) expired"
-    r"|giving up|been in the queue too long|after multiple retries|retry timeout|cannot be reached",
+    r"could not be delivered for|retry time(?:out)? (?:not reached|exceeded)"
+    r"|(?:message|envelope) expired|giving up|been in the queue too long|after multiple retries"
+    r"|retry timeout|cannot be reached",
     re.IGNORECASE,
 )
 

@@ -1,1 +1,1 @@
-"""Five questions, five pure files. Decisions are values; nothing here touches the world."""
+"""Six questions, six pure files. Decisions are values; nothing here touches the world."""

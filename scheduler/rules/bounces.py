@@ -20,7 +20,8 @@ _CODE = re.compile(r"(?<![\w.])([45])\.([0-7])\.(\d{1,3})(?!\.?\w)", re.ASCII)
 _REPLY_CODE = re.compile(r"\b[45]\d\d[ -]['#(]{0,2}([45]\.[0-7]\.\d{1,3})(?!\.?\w)", re.ASCII)
 #: Three digits where a reply begins, or behind the name that some programs give them.
 _REPLY = re.compile(
-    r"(?:^|(?<=[\s(\"':;>|])|(?<=code[ :]))[45][0-5]\d(?=$|[ :-])", re.IGNORECASE | re.ASCII
+    r"(?:^|(?<=[\s(\"':;>|]))([45][0-5]\d)(?=$|[ :-])|code\W{1,3}([45][0-5]\d)\b",
+    re.IGNORECASE | re.ASCII,
 )
 
 #: Subject 1: the recipient's address. What is not listed says too little (5.1.0) or may pass.
@@ -153,7 +154,7 @@ def replied_code(text: str) -> str:
 def replied(text: str) -> int:
     """The three digits of the reply quoted in a text; 0 when it quotes none."""
     found = _REPLY.search(text[:_LONGEST_WORDS])
-    return int(found[0]) if found else 0
+    return int(found[1] or found[2]) if found else 0
 
 
 def is_precise(code: str) -> bool:
