@@ -7,6 +7,7 @@ far ahead. A first start, an ordinary restart and any length of downtime hold no
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from course.settings.kinds import is_loopback
@@ -19,6 +20,8 @@ from scheduler.store import Database, Tx, people, reports
 DEPLOYMENT = "deployment"
 #: meta: why sending waits for a person; empty or missing when it does not.
 REVIEW = "review"
+#: meta: when a person last looked and let it send.
+REVIEWED_AT = "reviewed_at"
 
 _WAITING_ON_US = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.PENDING)
 
@@ -64,10 +67,23 @@ def settle_in(db: Database, base_url: str) -> str:
     return reason
 
 
-def adopt(tx: Tx, base_url: str) -> None:
+def adopt(tx: Tx, base_url: str, now: datetime) -> None:
     """From now on this database sends for this deployment, whatever it was before."""
     people.set_meta(tx, DEPLOYMENT, identity(base_url))
     people.set_meta(tx, REVIEW, "")
+    people.set_meta(tx, REVIEWED_AT, now.isoformat())
+
+
+def stop(tx: Tx, reason: str) -> None:
+    """Send nothing more until a person has looked; the first reason stays."""
+    if not people.get_meta(tx, REVIEW):
+        people.set_meta(tx, REVIEW, reason)
+
+
+def reviewed_at(tx: Tx) -> datetime | None:
+    """When a person last let it send (aware UTC); None if nobody ever had to."""
+    at = people.get_meta(tx, REVIEWED_AT)
+    return datetime.fromisoformat(at) if at else None
 
 
 class Hold:

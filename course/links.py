@@ -57,6 +57,9 @@ OF_ENROLLMENT = frozenset({Purpose.CONFIRM, Purpose.LEARN, Purpose.MANAGE, Purpo
 #: As 128 is no multiple of 6 the last character is one of A, Q, g, w: a link in a text part
 #: never ends with `-` or `_`, which some mail programs leave out of the link they draw.
 SIGNATURE_BYTES = 16
+#: Hex digits of proof in a Message-ID: 96 bits, and the left part stays below 64 characters.
+MESSAGE_MAC = 24
+_MESSAGE_ID = re.compile(r"<([0-9a-z]{1,38})\.([0-9a-f]{24})@[^<>@\s]{1,255}>", re.IGNORECASE)
 
 _HEX_ID = re.compile(r"[0-9a-f]{32}\Z")
 _URL_SAFE = re.compile(r"[A-Za-z0-9_~-]{1,64}\Z")
@@ -100,7 +103,7 @@ class Links:
             for purpose, signer in self._signers.items()
             if purpose not in LIFETIMES
         }
-        self._message_mac = _Mac(_PurposeSigner(keys[:1], "message-id").derive_key())
+        self._message_macs = [_Mac(_PurposeSigner([k], "message-id").derive_key()) for k in keys]
         self._bounce_keys = [_PurposeSigner([key], "bounce").derive_key() for key in keys]
 
     def confirm(self, enrollment_id: int) -> str:
@@ -155,8 +158,24 @@ class Links:
         return None if found is None else Opened(found, expired)
 
     def message_id(self, delivery_id: str, domain: str) -> str:
-        """`<...@domain>`, the same at every call for one delivery, different for each delivery."""
-        return f"<{self._message_mac(delivery_id.encode()).hex()}@{domain}>"
+        """`<...@domain>`, the same at every call for one delivery, different for each delivery.
+
+        It names the delivery, so that a mail that comes back tells by itself which one it was.
+        """
+        mac = self._message_macs[0](delivery_id.encode())
+        return f"<{delivery_id}.{mac.hex()[:MESSAGE_MAC]}@{domain}>"
+
+    def open_message_id(self, message_id: str) -> str | None:
+        """The delivery id in a Message-ID of ours, or None if we have not made it."""
+        found = _MESSAGE_ID.fullmatch(message_id.strip())
+        if found is None:
+            return None
+        delivery_id, mac = found[1].lower(), found[2].lower()
+        ours = [
+            hmac.compare_digest(mac, key(delivery_id.encode()).hex()[:MESSAGE_MAC])
+            for key in self._message_macs
+        ]
+        return delivery_id if any(ours) else None
 
     def bounce(self, delivery_id: str, mailbox: str) -> str:
         """`mailbox` with its `*` replaced by a token that names the delivery.

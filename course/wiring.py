@@ -7,7 +7,7 @@ and to use a demo's database for real mail.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,10 +22,12 @@ from course.errors import ConfigError, CourseError
 from course.links import Links
 from scheduler.clock import Clock, OffsetClock, RealClock
 from scheduler.dispatch import Dispatcher, DispatchSettings, PaceSettings
-from scheduler.domain.provider import Outcome, Provider
+from scheduler.domain.provider import Listener, Outcome, Provider
 from scheduler.enrolling import Enrolling, EnrollingSettings
 from scheduler.errors import DatabaseOutdated, SchedulerError
-from scheduler.providers import open_provider
+from scheduler.feedback import Feedback
+from scheduler.providers import open_listener, open_provider
+from scheduler.settling import Settler
 from scheduler.store import Database, people, reports
 from scheduler.upkeep import Upkeep, UpkeepSettings
 
@@ -53,12 +55,14 @@ class School:
     enrolling: Enrolling
     dispatcher: Dispatcher
     upkeep: Upkeep
+    feedback: Feedback
     demo: bool = False
     salt: str = ""
     #: Why nothing is sent until a person looks; empty when all is well. As of the start.
     held: str = ""
     #: Demo only: let time pass until everybody has had their next lesson.
     next_morning: Callable[[], Any] | None = None
+    _ears: dict[str, Listener | None] = field(default_factory=dict, repr=False)
     _driver: Any = field(default=None, repr=False)
     _presence: Any = field(default=None, repr=False)
     _noted: float = field(default=-1e9, repr=False)
@@ -118,6 +122,21 @@ class School:
         message = self.composer.test_message(found, wanted, to, now=self.clock.now())
         (_, outcome), *_ = self.provider.send([message])
         return outcome
+
+    def hear(self, provider: str, headers: Mapping[str, str], body: bytes) -> bool:
+        """Take in what a provider reports; False if nothing is expected from that one.
+
+        Raises `NotGenuine` for a report that the provider did not send, and a database error:
+        then nothing was taken in, and it may be offered again.
+        """
+        if provider not in self._ears:
+            self._ears[provider] = open_listener(provider, self.settings.provider(provider))
+        ear = self._ears[provider]
+        if ear is None:
+            return False
+        heard = ear.hear(headers, body, self.clock.now())
+        self.feedback.take_in(heard, source=provider)
+        return True
 
     def close(self) -> None:
         """Stop the driver, give back connections. Safe to call twice."""
@@ -255,11 +274,28 @@ def _assemble(
             held = adoption.held(tx, settings.base_url)
     school = School(
         settings, clock, db, catalog, composer.links, composer, provider, enrolling, dispatcher,
-        upkeep, demo=demo or offset is not None, salt=salt, held=held,
+        upkeep, _feedback(settings, db, clock, catalog, provider, salt),
+        demo=demo or offset is not None, salt=salt, held=held,
     )  # fmt: skip
     if school.demo and isinstance(clock, OffsetClock):
         school.next_morning = _next_morning(school, clock)
     return school
+
+
+def _feedback(
+    settings: Settings, db: Database, clock: Clock, catalog: Catalog, provider: Provider, salt: str
+) -> Feedback:
+    settler = Settler(
+        db,
+        clock,
+        catalog.syllabus,
+        provider=provider.name,
+        salt=salt,
+        min_gap=timedelta(hours=settings.scheduler.min_gap_hours),
+    )
+    return Feedback(
+        db, clock, settler, salt=salt, stop=adoption.stop, reviewed_at=adoption.reviewed_at
+    )
 
 
 def _where_it_serves(settings: Settings, db: Database) -> Settings:

@@ -27,6 +27,10 @@ class ProviderMisconfigured(SchedulerError):
     """A provider's settings cannot work. Exit code 78."""
 
 
+class NotGenuine(SchedulerError):
+    """A report that whoever it names did not send, or not so; nothing of it is believed."""
+
+
 class NotAllowed(SchedulerError):
     """An action that the enrollment's state does not allow; says which states do."""
 

@@ -71,7 +71,8 @@ class Feedback:
         for start in range(0, len(events), BATCH):
             part = events[start : start + BATCH]
             with self._db.write("take in") as tx:
-                counts += self._take_in(tx, part, source)
+                done = self._take_in(tx, part, source)
+            counts.update(done)
         return counts
 
     def _take_in(self, tx: Tx, events: Sequence[ProviderEvent], source: str) -> Counter[str]:

@@ -16,7 +16,7 @@ from scheduler.domain.enrollment import Enrollment, EnrollmentEvent
 from scheduler.domain.syllabus import Syllabus
 from scheduler.resuming import next_slot, set_going
 from scheduler.rules import due, progress
-from scheduler.store import Database, Tx, ledger, pace, people, sessions
+from scheduler.store import Database, Tx, ledger, pace, people, reported, sessions
 
 #: Rows mended in one transaction, so that a busy morning is never kept waiting.
 BATCH = 500
@@ -24,6 +24,8 @@ BATCH = 500
 BUCKET_FILLS = timedelta(hours=1)
 #: Far beyond the life of any login or one-time link, and of a demo whose clock leaps.
 LONG_AGO = timedelta(days=90)
+#: What was reported about a mail tells nobody anything after a year.
+REPORTS_KEPT = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,13 @@ class Upkeep:
 
     def _forget(self, now: datetime) -> int:
         """A bucket nobody drew from for a while is full, and a full one needs no row; a login
-        or a link of long ago opens nothing any more."""
+        or a link of long ago opens nothing any more; old reports have had their effect."""
         long_ago = now - LONG_AGO
         with self._db.write("forget") as tx:
-            return pace.forget_full_buckets(tx, now - BUCKET_FILLS) + sessions.prune_sessions(
-                tx, idle_since=long_ago, created_before=long_ago
+            return (
+                pace.forget_full_buckets(tx, now - BUCKET_FILLS)
+                + sessions.prune_sessions(tx, idle_since=long_ago, created_before=long_ago)
+                + reported.prune_events(tx, now - REPORTS_KEPT)
             )
 
     def _replanned(self, run: Enrollment, now: datetime) -> Enrollment:

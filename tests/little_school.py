@@ -106,6 +106,7 @@ class LittleSchool:
     held: str = ""
     next_morning: Callable[[], Any] | None = None
     last_tick_at: datetime | None = None
+    hear: Callable[..., bool] = lambda *_: False
     woken: list[datetime] = field(default_factory=list)
 
     @property

@@ -17,6 +17,8 @@ from scheduler.domain.message import Message, Unfit
 from scheduler.domain.provider import Accepted, Outcome
 from scheduler.domain.syllabus import Cadence, FollowUp, LessonRef, Readiness, Syllabus
 from scheduler.enrolling import Enrolling
+from scheduler.feedback import Feedback
+from scheduler.settling import Settler
 from scheduler.store import Database, ledger, people, reports
 from scheduler.store.tables import deliveries, enrollments
 from scheduler.upkeep import Upkeep
@@ -124,6 +126,20 @@ class Office:
         self.upkeep = Upkeep(db, self.clock, self._syllabi)
         self.settings = DispatchSettings(**settings)
         self.dispatcher = self.worker("worker")
+        #: Why sending was stopped by what came back.
+        self.stopped: list[str] = []
+        self.reviewed_at: datetime | None = None
+        self.feedback = Feedback(
+            db,
+            self.clock,
+            Settler(
+                db, self.clock, self._syllabi, provider="letterbox", salt=SALT,
+                min_gap=self.settings.min_gap,
+            ),
+            salt=SALT,
+            stop=lambda _, why: self.stopped.append(why),
+            reviewed_at=lambda _: self.reviewed_at,
+        )  # fmt: skip
 
     def worker(self, owner: str) -> Dispatcher:
         return Dispatcher(

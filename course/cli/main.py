@@ -21,6 +21,7 @@ COMMANDS = {
     "learners": ("people", "List, enroll, pause and care for learners."),
     "import": ("importing", "Take in learners from a CSV file."),
     "export": ("people", "Write learners or deliveries to stdout."),
+    "bounces": ("bounces", "Take in bounces and complaints that came back by mail."),
     "doctor": ("doctor", "Look for trouble and say how to cure it."),
     "config": ("operate", "Show every setting and where it came from."),
     "db": ("operate", "Bring the database up to date, or check it."),

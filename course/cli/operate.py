@@ -94,7 +94,7 @@ def adopt(ctx: click.Context) -> None:
         url = school.settings.base_url
         with school.db.write() as tx:
             reason = adoption.held(tx, url)
-            adoption.adopt(tx, url)
+            adoption.adopt(tx, url, school.clock.now())
             from scheduler.store import people
 
             people.add_audit(tx, school.clock.now(), "terminal", "adopt", reason or "nothing held")

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from course.web import api, assets, desk, guard, health, outbox
+from course.web import api, assets, desk, guard, health, outbox, webhooks
 from course.web.admin import learners, session, today
 from course.web.learner import confirm, done, inbox, learn, leave, manage, moving, read, signup
 from course.web.pages import template_folders
@@ -105,6 +105,9 @@ def create_app(school: School) -> FastAPI:
         refuse=refuse,
         # The signup form may stand on another site; it carries no authority to be borrowed.
         open_to_all=lambda path: _SIGNUP.fullmatch(path) is not None,
+        max_body=lambda path: (
+            webhooks.MAX_BODY if path.startswith("/webhooks/") else guard.MAX_BODY
+        ),
     )
     for door in (signup, inbox, confirm, read, learn, done, manage, moving, leave):
         app.include_router(door.router)
@@ -115,6 +118,7 @@ def create_app(school: School) -> FastAPI:
     app.include_router(assets.router)
     app.include_router(health.router)
     app.include_router(api.router)
+    app.include_router(webhooks.router)
     app.add_api_route("/robots.txt", _robots, include_in_schema=False)
     # Browsers ask for it beside pages that are none of our templates, such as a mail shown alone.
     app.add_api_route("/favicon.ico", _icon(tools), include_in_schema=False)

@@ -47,7 +47,8 @@ Refuse = Callable[[Request, int], Response]
 class Guard:
     """ASGI middleware. `refuse(request, status)` makes the page for 403 and 413.
 
-    `open_to_all(path)` names further paths that a form on another site may post to.
+    `open_to_all(path)` names further paths that a form on another site may post to;
+    `max_body(path)` is how many bytes may be posted there.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Guard:
         base_url: str,
         refuse: Refuse,
         open_to_all: Callable[[str], bool] = lambda _: False,
-        max_body: int = MAX_BODY,
+        max_body: Callable[[str], int] = lambda _: MAX_BODY,
     ) -> None:
         self._app = app
         base = urlsplit(base_url)
@@ -86,12 +87,12 @@ class Guard:
             answer = self._refuse(Request(scope), status)
             await answer(scope, receive, guarded_send)
             return
-        await self._app(scope, self._capped(receive), guarded_send)
+        await self._app(scope, self._capped(receive, self._max_body(path)), guarded_send)
 
     def _verdict(self, method: str, path: str, headers: Headers) -> int:
         """403 or 413 to refuse, 0 to go on."""
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_body:
+        if not length.isdigit() or int(length) > self._max_body(path):
             return 413
         if method not in _UNSAFE or path.startswith(_FOR_PROGRAMS) or self._open_to_all(path):
             return 0
@@ -105,7 +106,7 @@ class Guard:
         """
         return (self._host,) if path.startswith(_BY_COOKIE) else (self._host, "null")
 
-    def _capped(self, receive: Receive) -> Receive:
+    def _capped(self, receive: Receive, most: int) -> Receive:
         """Ends a body that grows past the limit without having announced it."""
         seen = 0
 
@@ -113,7 +114,7 @@ class Guard:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._max_body:
+            if seen > most:
                 return {"type": "http.request", "body": b"", "more_body": False}
             return message
 

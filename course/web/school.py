@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -71,6 +71,10 @@ class School(Protocol):
     @property
     def next_morning(self) -> Callable[[], Morning] | None:
         """Demo only: let time pass until everybody has had their next lesson."""
+        ...
+
+    def hear(self, provider: str, headers: Mapping[str, str], body: bytes) -> bool:
+        """Take in what a provider reports; False if nothing is expected from that one."""
         ...
 
     @property

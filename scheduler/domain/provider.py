@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from scheduler.domain.message import Message
+
+if TYPE_CHECKING:
+    from scheduler.domain.events import ProviderEvent
 
 
 class Fault(StrEnum):
@@ -91,4 +94,17 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Give back connections; safe to call twice."""
+        ...
+
+
+class Listener(Protocol):
+    """Hears what a provider reports later. Made by the `listen` of its file, if it has one."""
+
+    def hear(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Sequence[ProviderEvent]:
+        """What a request to `/webhooks/NAME` reports; header names in lower case, `now` aware UTC.
+
+        Raises `NotGenuine` for anything but the provider's own report.
+        """
         ...

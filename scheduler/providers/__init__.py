@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scheduler.domain.provider import Provider
+from scheduler.domain.provider import Listener, Provider
 from scheduler.errors import ProviderMisconfigured
 
 
@@ -33,3 +33,14 @@ def open_provider(name: str, settings: Mapping[str, Any]) -> Provider:
         )
     module = importlib.import_module(f"{__name__}.{name}")
     return cast(Provider, module.connect(settings))
+
+
+def open_listener(name: str, settings: Mapping[str, Any]) -> Listener | None:
+    """Who hears the reports of that provider; None if it makes none, or nobody can prove them.
+
+    Raises `ProviderMisconfigured` for settings that cannot work.
+    """
+    if name not in names():
+        return None
+    listen = getattr(importlib.import_module(f"{__name__}.{name}"), "listen", None)
+    return None if listen is None else cast(Listener | None, listen(settings))

@@ -11,14 +11,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
 from scheduler.clock import Clock, RealClock
+from scheduler.domain.events import ProviderEvent
 from scheduler.domain.message import Message
-from scheduler.domain.provider import Deferred, Fault, Outcome, Provider, Refused
+from scheduler.domain.provider import Deferred, Fault, Listener, Outcome, Provider, Refused
 from scheduler.errors import ProviderMisconfigured
-from scheduler.providers.wire import given, sendgrid_answer
+from scheduler.providers.wire import given, sendgrid_answer, sendgrid_events
 from scheduler.providers.wire.https import Channel, Host, Reply
 from scheduler.providers.wire.kept import Kept
 from scheduler.providers.wire.narrowing import Answer, Narrowing
@@ -50,6 +54,32 @@ def connect(settings: Mapping[str, Any]) -> Provider:
         deadline=given.number(settings, "sendgrid", "deadline", 50, below=60),
         most=int(max(1, given.number(settings, "sendgrid", "most", _MOST, below=_MOST + 1))),
     )
+
+
+def listen(settings: Mapping[str, Any]) -> Listener | None:
+    """Settings: `webhook_key`; without it nobody is believed. Raises `ProviderMisconfigured`."""
+    key = given.text(settings, "webhook_key")
+    return _Ear(sendgrid_events.public_key(key)) if key else None
+
+
+class _Ear:
+    """Believes only what SendGrid signed."""
+
+    def __init__(self, key: EllipticCurvePublicKey) -> None:
+        self._key = key
+
+    def hear(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Sequence[ProviderEvent]:
+        """See `Listener.hear`."""
+        sendgrid_events.verify(
+            self._key,
+            signature=headers.get(sendgrid_events.SIGNATURE, ""),
+            timestamp=headers.get(sendgrid_events.TIMESTAMP, ""),
+            body=body,
+            now=now,
+        )
+        return sendgrid_events.read(body, now)
 
 
 def _host(settings: Mapping[str, Any]) -> Host:

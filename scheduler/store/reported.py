@@ -117,7 +117,7 @@ def seen(tx: Tx, since: datetime) -> Seen:
         )
         .group_by(_p.kind)
     )
-    by_kind: dict[str, int] = dict(counted.tuples().all())
+    by_kind: dict[str, int] = {row[0]: row[1] for row in counted}
     taken = tx.execute(
         # The id begins with the instant of creation, which makes this a range of the key.
         select(func.count()).where(_d.id >= id_prefix(since), state_in(_d.state, "accepted"))

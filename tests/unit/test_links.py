@@ -160,12 +160,29 @@ def test_h3_a_message_id_is_one_per_delivery_and_the_same_again(links: Links) ->
     assert links.message_id(DELIVERY, "example.org") == links.message_id(DELIVERY, "example.org")
     assert links.message_id(DELIVERY, "example.org") != links.message_id("d2", "example.org")
     derived = hmac.digest(b"new", b"message-id", "sha256")
-    expected = hmac.digest(derived, DELIVERY.encode(), "sha256")[:16].hex()
-    assert links.message_id(DELIVERY, "example.org") == f"<{expected}@example.org>"
+    proof = hmac.digest(derived, DELIVERY.encode(), "sha256").hex()[:24]
+    assert links.message_id(DELIVERY, "example.org") == f"<{DELIVERY}.{proof}@example.org>"
     left, at, domain = links.message_id(DELIVERY, "example.org").strip("<>").partition("@")
-    assert re.fullmatch(r"[0-9a-z]{1,64}", left)
+    assert re.fullmatch(r"[0-9a-z.]{1,64}", left)
     assert (at, domain) == ("@", "example.org")
-    assert DELIVERY not in left
+
+
+def test_b5_a_message_id_that_comes_back_names_its_delivery_and_a_forged_one_none(
+    links: Links,
+) -> None:
+    ours = links.message_id(DELIVERY, "example.org")
+    assert links.open_message_id(ours) == DELIVERY
+    assert links.open_message_id(f" {ours.upper()}\r\n") == DELIVERY
+    assert links.open_message_id(links.message_id(DELIVERY, "moved.example")) == DELIVERY
+    proof = ours.partition(".")[2]
+    for forged in (f"<{'0' * 32}.{proof}", ours.replace(proof[:4], "0000"), "<a@b>", "", "<@>"):
+        assert links.open_message_id(forged) is None, forged
+
+
+def test_b5_after_a_change_of_keys_old_mails_are_still_known() -> None:
+    old = Links("https://example.org", ["old"]).message_id(DELIVERY, "example.org")
+    assert Links("https://example.org", ["new", "old"]).open_message_id(old) == DELIVERY
+    assert Links("https://example.org", ["new"]).open_message_id(old) is None
 
 
 def test_a6_a_bounce_address_names_the_delivery_in_64_letters(links: Links) -> None:

@@ -170,7 +170,7 @@ def test_a_worker_that_runs_already_stops_when_the_database_is_put_under_review(
         people.set_meta(tx, adoption.REVIEW, "the clock jumped")
     assert school.dispatcher.run_due().as_dict()["accepted"] == 0
     with school.db.write() as tx:
-        adoption.adopt(tx, school.settings.base_url)
+        adoption.adopt(tx, school.settings.base_url, school.clock.now())
     assert school.dispatcher.run_due().as_dict()["accepted"] == 1
 
 
@@ -189,7 +189,7 @@ def test_a_clock_set_a_year_ahead_sends_nothing_and_expires_nobody_until_adopted
     again = build(clock=clock)  # a restart does not make the clock right
     assert again.held == school.dispatcher.held
     with school.db.write() as tx:
-        adoption.adopt(tx, school.settings.base_url)
+        adoption.adopt(tx, school.settings.base_url, school.clock.now())
     assert school.dispatcher.run_due().as_dict()["accepted"] == 1
 
 

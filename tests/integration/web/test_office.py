@@ -272,7 +272,7 @@ def test_a_held_school_says_so_first(school, office):
     assert "Nothing is being sent:" in page
     assert "course adopt" in page
     with school.db.write() as tx:
-        adoption.adopt(tx, school.settings.base_url)
+        adoption.adopt(tx, school.settings.base_url, school.clock.now())
     assert "Nothing is being sent:" not in office.get("/admin/").text
 
 
