@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, cast
 
-from scheduler.domain.provider import Listener, Provider
+from scheduler.domain.probed import Probed
+from scheduler.domain.provider import Deferred, Listener, Provider
 from scheduler.errors import ProviderMisconfigured
 
 
@@ -26,13 +28,16 @@ def open_provider(name: str, settings: Mapping[str, Any]) -> Provider:
     `settings` is the block of the same name in the configuration. Raises
     `ProviderMisconfigured` for an unknown name and for settings that cannot work.
     """
-    known = names()
-    if name not in known:
-        raise ProviderMisconfigured(
-            f"there is no provider {name!r}; set DELIVERY to one of: {', '.join(known)}"
-        )
-    module = importlib.import_module(f"{__name__}.{name}")
-    return cast(Provider, module.connect(settings))
+    return cast(Provider, _module(name).connect(settings))
+
+
+def probe(name: str, settings: Mapping[str, Any]) -> Probed | Deferred | None:
+    """Ask the provider of that name whether it would take our mail; nothing is sent.
+
+    None when its file has no `probe(settings)`. Raises `ProviderMisconfigured` as above.
+    """
+    asking = getattr(_module(name), "probe", None)
+    return None if asking is None else cast("Probed | Deferred", asking(settings))
 
 
 def open_listener(name: str, settings: Mapping[str, Any]) -> Listener | None:
@@ -42,5 +47,14 @@ def open_listener(name: str, settings: Mapping[str, Any]) -> Listener | None:
     """
     if name not in names():
         return None
-    listen = getattr(importlib.import_module(f"{__name__}.{name}"), "listen", None)
+    listen = getattr(_module(name), "listen", None)
     return None if listen is None else cast(Listener | None, listen(settings))
+
+
+def _module(name: str) -> ModuleType:
+    known = names()
+    if name not in known:
+        raise ProviderMisconfigured(
+            f"there is no provider {name!r}; set DELIVERY to one of: {', '.join(known)}"
+        )
+    return importlib.import_module(f"{__name__}.{name}")

@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from scheduler.clock import Clock, RealClock
 from scheduler.domain.events import ProviderEvent
 from scheduler.domain.message import Message
-from scheduler.domain.provider import Deferred, Fault, Listener, Outcome, Provider, Refused
+from scheduler.domain.probed import Probed
+from scheduler.domain.provider import Deferred, Fault, Listener, Outcome, Refused
 from scheduler.errors import ProviderMisconfigured
-from scheduler.providers.wire import given, sendgrid_answer, sendgrid_events
+from scheduler.providers.wire import given, sendgrid_answer, sendgrid_events, sendgrid_scopes
 from scheduler.providers.wire.https import Channel, Host, Reply
 from scheduler.providers.wire.kept import Kept
 from scheduler.providers.wire.narrowing import Answer, Narrowing
@@ -36,7 +37,7 @@ _KEPT = 4
 _IDLE_S = 30.0
 
 
-def connect(settings: Mapping[str, Any]) -> Provider:
+def connect(settings: Mapping[str, Any]) -> SendGrid:
     """Settings: `api_key`, and optionally `api_url`, `ca_file`, `connect_timeout`, `timeout`,
     `deadline` (seconds), `most` (learners in a request). Raises `ProviderMisconfigured`.
     """
@@ -80,6 +81,11 @@ class _Ear:
             now=now,
         )
         return sendgrid_events.read(body, now)
+
+
+def probe(settings: Mapping[str, Any]) -> Probed | Deferred:
+    """Ask what the key may do; see `scheduler.providers.probe`."""
+    return connect(settings).probe()
 
 
 def _host(settings: Mapping[str, Any]) -> Host:
@@ -138,6 +144,12 @@ class SendGrid:
     def close(self) -> None:
         """Hang up all idle connections."""
         self._kept.clear()
+
+    def probe(self) -> Probed | Deferred:
+        """Would it take our mail? Sends nothing; ends within `deadline` seconds."""
+        channel = Channel(self._host, self._context)
+        channel.begin(time.monotonic() + self._deadline)
+        return sendgrid_scopes.ask(channel, self._host.name, self._key, self._clock.now())
 
     def send(self, messages: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
         """See `Provider.send`; ends within `deadline` seconds."""

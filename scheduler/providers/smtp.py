@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from scheduler.domain.message import Message
+from scheduler.domain.probed import Probed
 from scheduler.domain.provider import Deferred, Fault, Outcome, Provider, Uncertain
+from scheduler.providers.wire import smtp_probe
 from scheduler.providers.wire.kept import Kept
 from scheduler.providers.wire.reach import Lost, left, tls_context
 from scheduler.providers.wire.smtp_session import Letter, Session
@@ -28,6 +30,11 @@ def connect(settings: Mapping[str, Any]) -> Provider:
     `deadline`, `idle` (seconds), `pool`, `window`. Raises `ProviderMisconfigured`.
     """
     return Smtp(read_server(settings))
+
+
+def probe(settings: Mapping[str, Any]) -> Probed | Deferred:
+    """Connect, secure, log in and say goodbye; see `scheduler.providers.probe`."""
+    return smtp_probe.probe(read_server(settings))
 
 
 class Smtp:

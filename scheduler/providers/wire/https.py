@@ -1,4 +1,4 @@
-"""One kept HTTPS connection that posts, with an end in time and an honest account of failure.
+"""One kept HTTPS connection that asks and posts, ends in time, and is honest about failure.
 
 Refuses redirects (a followed one turns the POST into a GET and takes the key along), the
 environment's proxies, and a second try of its own: whether the request may have arrived is
@@ -75,13 +75,20 @@ class Channel:
         """The answer, whatever its status. Raises `Lost`: `Deferred` while the request cannot
         have arrived whole, `Uncertain` from its last byte on.
         """
+        return self._ask("POST", target, headers, body)
+
+    def get(self, target: str, headers: Mapping[str, str]) -> Reply:
+        """The same for a question that changes nothing."""
+        return self._ask("GET", target, headers, b"")
+
+    def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         connection = self._connected()
         sock = connection.sock
         watch = threading.Timer(max(left(self._until), 0), _cut, [sock])
         watch.daemon = True
         watch.start()
         try:
-            return self._exchange(connection, target, headers, body)
+            return self._exchange(connection, method, target, headers, body)
         except BaseException:
             self.close()
             raise
@@ -91,16 +98,18 @@ class Channel:
     def _exchange(
         self,
         connection: http.client.HTTPConnection,
+        method: str,
         target: str,
         headers: Mapping[str, str],
         body: bytes,
     ) -> Reply:
         may_have_arrived = False
         try:
-            connection.putrequest("POST", target, skip_accept_encoding=True)
+            connection.putrequest(method, target, skip_accept_encoding=True)
             for name, value in headers.items():
                 connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(body)))
+            if method == "POST":
+                connection.putheader("Content-Length", str(len(body)))
             connection.endheaders()
             for start in range(0, len(body), _PIECE):
                 may_have_arrived = start + _PIECE >= len(body)

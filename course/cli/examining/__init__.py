@@ -1,0 +1,1 @@
+"""What `course doctor` looks at: this machine, the sender's domain, the site, the provider."""
