@@ -48,6 +48,8 @@ class Names:
         self._exists: dict[str, bool] = {}
         self._resolver: dns.resolver.Resolver | None
         self._none_because = ""
+        #: The resolver has said something, whatever it was.
+        self._heard = False
         if server:
             self._resolver = dns.resolver.Resolver(configure=False)
             host, self._resolver.port = _host_and_port(server)
@@ -93,25 +95,32 @@ class Names:
 
     def _look_up(self, name: str, kind: str) -> list[Any]:
         time_left = self._until - time.monotonic()
-        if self._resolver is None:
+        resolver = self._resolver
+        if resolver is None:
             raise NotAsked(self._none_because)
         if time_left <= 0:
             raise NotAsked("no time left")
         lifetime = min(self._each_s, time_left)
         try:
-            answer = self._resolver.resolve(
+            answer = resolver.resolve(
                 dns.name.from_text(name), kind, search=False, lifetime=lifetime,
                 raise_on_no_answer=False,
             )  # fmt: skip
         except dns.resolver.NXDOMAIN:
+            self._heard = True
             self._exists[name] = False
             return []
         except dns.resolver.LifetimeTimeout:
-            raise NotAsked(f"no answer about {name} within {lifetime:.0f} s") from None
+            if not self._heard:  # nobody is there: the next question need not wait as long
+                self._none_because = f"the resolver gives no answer within {lifetime:.3g} s"
+                self._resolver = None
+            raise NotAsked(f"no answer about {name} within {lifetime:.3g} s") from None
         except dns.resolver.NoNameservers as error:
+            self._heard = True
             raise NotAsked(f"the resolver says {_said(error)} about {name}") from None
         except (dns.exception.DNSException, OSError, UnicodeError, ValueError) as error:
             raise NotAsked(f"{_printable(name.encode())}: {type(error).__name__}") from None
+        self._heard = True
         self._exists[name] = True
         return list(answer.rrset or ())
 

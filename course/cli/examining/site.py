@@ -165,8 +165,8 @@ def _clock(answer: _Answer, before: datetime, after: datetime) -> Iterator[Resul
     except (ValueError, TypeError, OverflowError):
         return
     theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
-    # Theirs has whole seconds and was read between our two.
-    ahead = max(before - theirs - timedelta(seconds=1), theirs - after, timedelta())
+    # Theirs was read between our two.
+    ahead = max(before - theirs, theirs - after, timedelta())
     if ahead > _SKEW:
         off = timedelta(seconds=round(ahead.total_seconds()))
         side = "ahead of" if before > theirs else "behind"

@@ -46,6 +46,8 @@ class FakeSendGrid:
     #: Does a 400 name the entry that spoils it?
     names_the_entry: bool = True
     largest: int = 30_000_000
+    #: What the key may do.
+    scopes: tuple[str, ...] = ("mail.send", "user.profile.read")
     tls: ssl.SSLContext | None = None
     sent: list[Sent] = field(default_factory=list)
     #: Number of learners and the status answered, for each request.
@@ -67,9 +69,10 @@ class FakeSendGrid:
                 super().setup()
 
             def do_GET(self) -> None:
-                fake.requests.append((0, 200))
                 fake.headers_seen.append(dict(self.headers))
-                self.respond(200, b"")
+                status, body = fake.look_up(self.path, self.headers.get("Authorization", ""))
+                fake.requests.append((0, status))
+                self.respond(status, body, **fake.answer_headers)
 
             def do_POST(self) -> None:
                 fake.handle(self)
@@ -122,6 +125,16 @@ class FakeSendGrid:
         for sock in dropped:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def look_up(self, path: str, authorization: str) -> tuple[int, bytes]:
+        """What a GET gets: the rights of the key, or nothing much."""
+        if path != "/v3/scopes":
+            return 200, b""
+        if self.status != 202:
+            return self.status, self.answer
+        if authorization != f"Bearer {KEY}":
+            return 401, b'{"errors":[{"message":"authorization required","field":null}]}'
+        return 200, self.answer or json.dumps({"scopes": self.scopes}).encode()
 
     def handle(self, request: Any) -> None:
         length = int(request.headers["Content-Length"])

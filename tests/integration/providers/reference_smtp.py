@@ -102,23 +102,27 @@ class Authority:
     server: ssl.SSLContext
 
 
-def make_authority(folder: Path) -> Authority:
-    """Valid from yesterday until tomorrow."""
+def make_authority(
+    folder: Path, lasts: datetime.timedelta = datetime.timedelta(days=1)
+) -> Authority:
+    """Valid from last week until tomorrow; the server's own `lasts` from now (or has ended)."""
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority for tests")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
 
-    def certificate(subject: x509.Name, public: Any) -> x509.CertificateBuilder:
+    def certificate(
+        subject: x509.Name, public: Any, lasts: datetime.timedelta = day
+    ) -> x509.CertificateBuilder:
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(ca_name)
         builder = builder.public_key(public).serial_number(x509.random_serial_number())
-        return builder.not_valid_before(now - day).not_valid_after(now + day)
+        return builder.not_valid_before(now - 9 * day).not_valid_after(now + lasts)
 
     ca = certificate(ca_name, ca_key.public_key()).add_extension(
         x509.BasicConstraints(ca=True, path_length=None), critical=True
     )
-    leaf = certificate(name, key.public_key()).add_extension(
+    leaf = certificate(name, key.public_key(), lasts).add_extension(
         x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
     )
     ca_file, chain = folder / "ca.pem", folder / "server.pem"
