@@ -98,6 +98,7 @@ def _outside(
     settings: Settings, offline: bool, resolver: str, selectors: Sequence[str]
 ) -> Iterator[Result]:
     from course.cli.examining import outside
+    from course.cli.examining.names import Names
 
     asked = outside.left_out(settings)
     if not asked:
@@ -105,11 +106,12 @@ def _outside(
     if offline:
         yield Result("network", "ok", f"not asked, because of --offline: {', '.join(asked)}")
         return
-    table.say(f"Asking about {', '.join(asked)}: at most {outside.ALL_S:.0f} s.")
     try:
-        yield from outside.examine(settings, resolver, selectors)
+        names = Names(resolver)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--resolver") from None
+    table.say(f"Asking about {', '.join(asked)}: at most {outside.ALL_S:.0f} s.")
+    yield from outside.examine(settings, names, selectors)
 
 
 def _print(results: Sequence[Result]) -> None:
@@ -119,15 +121,17 @@ def _print(results: Sequence[Result]) -> None:
     indent = " " * (width + 4)
     for result in results:
         mark = click.style(_MARKS[result.level], fg=_COLOURS[result.level])
-        first, *others = _wrapped(result.found, columns - len(indent))
+        first, *others = _wrapped(result.found, columns - len(indent)) or [""]
         click.echo(f"{mark} {result.check:<{width}}  {first}")
-        for line in [*others, *(_wrapped(result.fix, columns - len(indent)) if result.fix else ())]:
+        for line in others:
             click.echo(f"{indent}{line}")
+        for place, line in enumerate(_wrapped(result.fix, columns - len(indent) - 2)):
+            click.echo(f"{indent}{' ' if place else '→'} {line}")
         if result.record:
             click.echo(f"\n{result.record}\n")
 
 
 def _wrapped(text: str, columns: int) -> list[str]:
     if columns < _NARROWEST:
-        return [text]
-    return textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False) or [""]
+        return [text] if text else []
+    return textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)

@@ -55,8 +55,8 @@ def carrier_checks(settings: Settings) -> Iterator[Result]:
 
 def _cure(delivery: str) -> str:
     cures = {
-        "smtp": "correct user and password in SMTP_URL (percent-encode @ : / # ? in them), or what"
-        " the answer names",
+        "smtp": "SMTP_URL must say what the server knows; @ : / # ? in user and password are"
+        " percent-encoded",
         "sendgrid": "make a key with the permission Mail Send at SendGrid and set SENDGRID_API_KEY",
     }
     return cures.get(delivery, f"correct the block {delivery}: in config.yaml")

@@ -58,7 +58,7 @@ def sendgrid_checks(
     Looks at the sender's domain and then at those above it: a signature of either is aligned.
     """
     given = [(selector, None) for selector in selectors]
-    for candidate in _upward(domain):
+    for candidate in names.upward(domain):
         places = [place(selector, candidate) for selector in selectors]
         try:
             known = any(names.texts(where) or names.alias(where) for where in places)
@@ -148,9 +148,3 @@ def _published(where: str, key: Mapping[str, str], expected: str | None, record:
         )  # fmt: skip
     same = ", the one that signs" if wanted else ""
     return Result("DKIM", "ok", f"{where}: one {kind} key{same}")
-
-
-def _upward(domain: str) -> Iterator[str]:
-    labels = domain.split(".")
-    for start in range(len(labels) - 1):
-        yield ".".join(labels[start:])

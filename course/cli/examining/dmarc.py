@@ -17,21 +17,21 @@ _GONE = ("pct", "rf", "ri")
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
-    """What receivers will find proven about a mail."""
+class Identifiers:
+    """The domains that receivers check a mail by."""
 
     #: The envelope sender's domain; "" when it is not ours to choose.
-    by_spf: str
+    spf: str
     #: The domain whose key signs; "" for none, None when that is not known.
-    by_dkim: str | None
+    dkim: str | None
 
 
-def dmarc_checks(domain: str, address: str, proven: Proven, names: Names) -> Iterator[Result]:
+def dmarc_checks(domain: str, address: str, ours: Identifiers, names: Names) -> Iterator[Result]:
     """`address` gets the reports in the record that is proposed."""
     try:
         found = look(domain, names)
         yield from _record(domain, address, found)
-        yield from _aligned(domain, proven, found, names)
+        yield from _aligned(domain, ours, found, names)
     except NotAsked as error:
         where = f"_dmarc.{domain}"
         yield Result(
@@ -81,24 +81,24 @@ def _notes(record: Record) -> str:
     return notes
 
 
-def _aligned(domain: str, proven: Proven, found: Found, names: Names) -> Iterator[Result]:
+def _aligned(domain: str, ours: Identifiers, found: Found, names: Names) -> Iterator[Result]:
     tags = found.record.tags if found.record else {}
-    ways = (("SPF", proven.by_spf, "aspf"), ("DKIM", proven.by_dkim, "adkim"))
+    ways = (("SPF", ours.spf, "aspf"), ("DKIM", ours.dkim, "adkim"))
     passing = []
     for way, other, tag in ways:
         strict = tags.get(tag, "r").lower() == "s"
         if other and _belongs(domain, other, found, names, strict=strict):
             passing.append(f"{way} ({other})")
     if passing:
-        yield Result("alignment", "ok", f"{domain} is proven by {' and '.join(passing)}")
-    elif proven.by_dkim is not None:
+        yield Result("alignment", "ok", f"{domain} is aligned with {' and '.join(passing)}")
+    elif ours.dkim is not None:
         yield Result(
             "alignment", "problem", f"nothing proves that mail comes from {domain}: it fails DMARC",
             f"authenticate {domain} at your provider, or send from a domain that is",
         )  # fmt: skip
-    elif proven.by_spf:
+    elif ours.spf:
         yield Result(
-            "alignment", "warning", f"bounces go to {proven.by_spf}, which is not of {domain}:"
+            "alignment", "warning", f"bounces go to {ours.spf}, which is not of {domain}:"
             f" only a DKIM signature of {domain} lets mail pass DMARC",
             f"set BOUNCE_ADDRESS to an address at {domain}, or see that mail is signed with"
             f" d={domain}",

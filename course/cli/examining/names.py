@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import dns.exception
@@ -60,6 +61,13 @@ class Names:
         except (dns.exception.DNSException, OSError):
             self._resolver = None
             self._none_because = "this machine has no DNS resolver"
+
+    @staticmethod
+    def upward(name: str) -> Iterator[str]:
+        """The name, then those above it, down to two labels."""
+        labels = name.split(".")
+        for start in range(max(len(labels) - 1, 1)):
+            yield ".".join(labels[start:])
 
     def exists(self, name: str) -> bool:
         """Is there such a name, with whatever records?"""

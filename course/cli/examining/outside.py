@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from course.cli.examining import carrier, dkim, receiving, reverse, sender, site, spf
-from course.cli.examining.dmarc import Proven, dmarc_checks
+from course.cli.examining.dmarc import Identifiers, dmarc_checks
 from course.cli.examining.finding import Result
 from course.cli.examining.names import Names
 from course.cli.examining.together import Question, together
@@ -27,15 +27,14 @@ def left_out(settings: Settings) -> list[str]:
     return names + place + way
 
 
-def examine(settings: Settings, resolver: str, selectors: Sequence[str]) -> list[Result]:
-    """Everything that applies, in at most `ALL_S` seconds. Raises `ValueError` for `resolver`."""
+def examine(settings: Settings, names: Names, selectors: Sequence[str]) -> list[Result]:
+    """Everything that applies, in at most `ALL_S` seconds."""
     questions: list[tuple[str, Question]] = []
     if _has_site(settings):
         questions.append(("site", lambda: site.site_checks(settings.base_url)))
     if settings.delivery != "file":
         questions.append(("provider", lambda: carrier.carrier_checks(settings)))
     if _has_names(settings):
-        names = Names(resolver)
         asked = _of_sendgrid if settings.delivery == "sendgrid" else _of_relay
         questions += asked(settings, names, selectors)
     return together(questions, ALL_S)
@@ -64,7 +63,7 @@ def _of_sendgrid(
         yield from spf.of_sendgrid(domain, at, names)
         yield from keys
         unknown = any(key.level == "warning" for key in keys) and not at
-        yield from dmarc_checks(domain, address, Proven("", None if unknown else at), names)
+        yield from dmarc_checks(domain, address, Identifiers("", None if unknown else at), names)
 
     return [("sender's domain", authentication), ("MX", lambda: _mx(settings, names))]
 
@@ -86,7 +85,9 @@ def _of_relay(
 
     def policy() -> Iterator[Result]:
         signed = selectors and all(key.level != "problem" for key in keys())
-        yield from dmarc_checks(domain, address, Proven(bounces, domain if signed else None), names)
+        yield from dmarc_checks(
+            domain, address, Identifiers(bounces, domain if signed else None), names
+        )
 
     return [
         ("SPF", authorship), ("DKIM", keys), ("DMARC", policy),

@@ -41,7 +41,9 @@ def of_relay(domains: Sequence[str], relay: str, names: Names) -> Iterator[Resul
     asked, *others = domains
     looked = _examined(asked, names)
     if isinstance(looked, _Missing):
-        yield _missing(asked, looked, _for_relay(relay, names))
+        yield _missing(
+            asked, looked, "add this, or what your provider tells you:", _for_relay(relay, names)
+        )
     elif isinstance(looked, Result):
         yield looked
     else:
@@ -60,6 +62,10 @@ def of_sendgrid(domain: str, authenticated_at: str, names: Names) -> Iterator[Re
     """`authenticated_at`: the domain whose DKIM records lead to SendGrid; "" for none."""
     looked = _examined(domain, names)
     include = f"include:{_SENDGRID}"
+    authenticate = (
+        "authenticate the domain at SendGrid (Sender Authentication), which needs no such record;"
+        " without that,"
+    )
     needless = f"{authenticated_at} is authenticated, so SendGrid keeps the record receivers ask"
     if isinstance(looked, Result):
         yield looked
@@ -68,12 +74,11 @@ def of_sendgrid(domain: str, authenticated_at: str, names: Names) -> Iterator[Re
     elif authenticated_at:
         yield Result("SPF", "ok", f"{domain} needs no {include}: {needless}")
     elif isinstance(looked, _Missing):
-        yield _missing(domain, looked, f"v=spf1 {include} ~all")
+        yield _missing(domain, looked, f"{authenticate} add:", f"v=spf1 {include} ~all")
     else:
         yield Result(
             "SPF", "problem", f"{domain} does not let SendGrid send",
-            "authenticate the domain at SendGrid (Sender Authentication), which needs no such"
-            " record; without that, put this in the place of the one there is:",
+            f"{authenticate} put this in the place of the one there is:",
             txt(domain, spf_record.with_term(looked.record, include)),
         )  # fmt: skip
 
@@ -92,14 +97,15 @@ def _examined(domain: str, names: Names) -> _Sound | _Missing | Result:
         )  # fmt: skip
     if not records:
         odd = next((text for text in texts if "v=spf1" in text.lower()), "")
-        return _Missing(odd, names.exists(domain))
+        # A name below one's own domain needs no more than the record to be there.
+        return _Missing(odd, any(names.exists(name) for name in names.upward(domain)))
     return Result(
         "SPF", "problem", f"{domain} has {len(records)} SPF records, so none of them counts",
         "put one in their place:", txt(domain, spf_record.merged(records)),
     )  # fmt: skip
 
 
-def _missing(domain: str, looked: _Missing, proposed: str) -> Result:
+def _missing(domain: str, looked: _Missing, cure: str, proposed: str) -> Result:
     if not looked.exists:
         return Result(
             "SPF", "problem", f"DNS knows no {domain}, so nobody takes mail from it",
@@ -108,7 +114,7 @@ def _missing(domain: str, looked: _Missing, proposed: str) -> Result:
     odd = f", only this, which is none: {looked.odd}" if looked.odd else ""
     return Result(
         "SPF", "problem", f"{domain} has no SPF record{odd}",
-        "add this, or what your provider tells you:", txt(domain, proposed),
+        cure, txt(domain, proposed),
     )  # fmt: skip
 
 

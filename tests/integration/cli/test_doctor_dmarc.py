@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from course.cli.examining.dmarc import Proven, dmarc_checks
+from course.cli.examining.dmarc import Identifiers, dmarc_checks
 from course.cli.examining.dmarc_walk import look
 from course.cli.examining.finding import Result
 from course.cli.examining.names import Names
@@ -20,7 +20,7 @@ def ask(
     records: Mapping[str, Sequence[str]],
     *,
     domain: str = HOME,
-    proven: Proven | None = None,
+    ours: Identifiers | None = None,
     faults: Mapping[str, str] | None = None,
 ) -> list[Result]:
     zone = {
@@ -28,7 +28,9 @@ def ask(
     }
     with FakeDns({f"{HOME} mx": ["1 mx.school."], **zone}, faults) as dns:
         names = Names(dns.address, each_s=0.4)
-        return list(dmarc_checks(domain, f"hello@{domain}", proven or Proven(domain, None), names))
+        return list(
+            dmarc_checks(domain, f"hello@{domain}", ours or Identifiers(domain, None), names)
+        )
 
 
 def of_record(*records: str) -> Result:
@@ -121,36 +123,36 @@ def test_a_domain_that_says_it_is_no_suffix_is_the_organisation() -> None:
     assert walk("a.b.five.school", records)[:2] == ("b.five.school", "b.five.school")
 
 
-def alignment(proven: Proven, policy: str = "p=none", **more: Sequence[str]) -> list[str]:
+def alignment(ours: Identifiers, policy: str = "p=none", **more: Sequence[str]) -> list[str]:
     records = {HOME: [f"v=DMARC1; {policy}"], **more}
-    results = ask(records, proven=proven)
+    results = ask(records, ours=ours)
     return [result.level for result in results if result.check == "alignment"]
 
 
 @pytest.mark.parametrize(
-    "proven",
-    [Proven(HOME, None), Proven(f"bounces.{HOME}", None), Proven("", HOME),
-     Proven("", f"em.{HOME}"), Proven("bounces.elsewhere.school", HOME)],
+    "ours",
+    [Identifiers(HOME, None), Identifiers(f"bounces.{HOME}", None), Identifiers("", HOME),
+     Identifiers("", f"em.{HOME}"), Identifiers("bounces.elsewhere.school", HOME)],
 )  # fmt: skip
-def test_a11_one_proven_domain_of_the_same_organisation_is_enough(proven: Proven) -> None:
-    assert alignment(proven) == ["ok"]
+def test_a11_one_checked_domain_of_the_same_organisation_is_enough(ours: Identifiers) -> None:
+    assert alignment(ours) == ["ok"]
 
 
 def test_a11_bounces_elsewhere_leave_everything_to_the_signature() -> None:
-    assert alignment(Proven("bounces.elsewhere.school", None)) == ["warning"]
-    assert alignment(Proven("bounces.elsewhere.school", "")) == ["problem"]
-    assert alignment(Proven("", "")) == ["problem"]
+    assert alignment(Identifiers("bounces.elsewhere.school", None)) == ["warning"]
+    assert alignment(Identifiers("bounces.elsewhere.school", "")) == ["problem"]
+    assert alignment(Identifiers("", "")) == ["problem"]
 
 
 def test_what_is_not_known_is_not_judged() -> None:
-    assert alignment(Proven("", None)) == []
+    assert alignment(Identifiers("", None)) == []
 
 
 def test_a_strict_record_wants_the_very_same_domain() -> None:
-    assert alignment(Proven(f"bounces.{HOME}", ""), "p=none; aspf=s") == ["problem"]
-    assert alignment(Proven(f"bounces.{HOME}", ""), "p=none; adkim=s") == ["ok"]
-    assert alignment(Proven("", f"em.{HOME}"), "p=none; adkim=s") == ["problem"]
-    assert alignment(Proven(HOME, ""), "p=none; aspf=s") == ["ok"]
+    assert alignment(Identifiers(f"bounces.{HOME}", ""), "p=none; aspf=s") == ["problem"]
+    assert alignment(Identifiers(f"bounces.{HOME}", ""), "p=none; adkim=s") == ["ok"]
+    assert alignment(Identifiers("", f"em.{HOME}"), "p=none; adkim=s") == ["problem"]
+    assert alignment(Identifiers(HOME, ""), "p=none; aspf=s") == ["ok"]
 
 
 @pytest.mark.parametrize("fault", ["servfail", "silent", "garbage", "truncated"])

@@ -213,6 +213,11 @@ def test_a_domain_that_dns_does_not_know_is_told_as_such() -> None:
     assert "DNS knows no not-there.school" in result.found
 
 
+def test_a_name_below_ones_own_domain_only_needs_its_record() -> None:
+    result = ask_one({}, domains=[f"bounces.{HOME}"])
+    assert result.record == f'bounces.{HOME} TXT "v=spf1 a:{RELAY} ~all"'
+
+
 def test_a_resolver_that_is_not_there_is_waited_for_once() -> None:
     with FakeDns({}, {"a.school": "silent", "b.school": "silent"}) as dns:
         names = Names(dns.address, each_s=0.3)
