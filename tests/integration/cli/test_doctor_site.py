@@ -13,7 +13,9 @@ import pytest
 from course.cli.examining.finding import Result
 from course.cli.examining.site import site_checks
 from scheduler.clock import FixedClock, RealClock
+from tests.integration.cli.conftest import Project
 from tests.integration.cli.fake_site import FakeSite
+from tests.integration.cli.test_serve import Server
 from tests.integration.providers.reference_smtp import Authority, make_authority
 
 LONG = datetime.timedelta(days=60)
@@ -44,6 +46,20 @@ def test_u2_a_site_that_is_well(authority: Authority) -> None:
     assert body == b"List-Unsubscribe=One-Click"
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert "Cookie" not in headers
+
+
+def test_u2_the_course_itself_answers_as_it_should(project: Project) -> None:
+    server = Server(project, "--port", "0")
+    try:
+        server.get("/healthz")  # it answers
+        found = by_check(server.url)
+        assert server.stop() == 0
+    finally:
+        server.process.kill()
+        server.process.communicate()
+    assert {check: result.level for check, result in found.items()} == {
+        "site": "ok", "one-click": "ok", "clock": "ok",
+    }  # fmt: skip
 
 
 def test_a_certificate_that_ends_soon_is_told_before(
