@@ -52,8 +52,8 @@ def unknown(domain: str) -> Result:
 
 def sendgrid_checks(
     domain: str, selectors: Sequence[str], names: Names
-) -> tuple[str, list[Result]]:
-    """(the domain authenticated at SendGrid or "", the results).
+) -> tuple[str | None, list[Result]]:
+    """(the domain authenticated at SendGrid, "" for none, None when not known; the results).
 
     Looks at the sender's domain and then at those above it: a signature of either is aligned.
     """
@@ -63,7 +63,7 @@ def sendgrid_checks(
         try:
             known = any(names.texts(where) or names.alias(where) for where in places)
         except NotAsked:
-            return "", list(dkim_checks(candidate, given, names))
+            return None, list(dkim_checks(candidate, given, names))
         if known:
             results = list(dkim_checks(candidate, given, names))
             works = any(result.level != "problem" for result in results)

@@ -75,8 +75,11 @@ class Names:
         return self._exists[name.lower()]
 
     def texts(self, name: str) -> list[str]:
-        """The TXT records, each joined from its strings (RFC 7208, 3.3)."""
-        return [_printable(b"".join(r.strings)) for r in self._ask(name, "TXT")]
+        """The TXT records, each joined from its strings (RFC 7208, 3.3).
+
+        Sorted, because DNS gives them in any order and the same zone must read the same.
+        """
+        return sorted(_printable(b"".join(r.strings)) for r in self._ask(name, "TXT"))
 
     def mail_hosts(self, name: str) -> list[tuple[int, str]]:
         """(preference, host) of the MX records, best first; a null MX has the host ""."""

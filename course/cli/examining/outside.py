@@ -62,8 +62,7 @@ def _of_sendgrid(
         at, keys = dkim.sendgrid_checks(domain, chosen, names)
         yield from spf.of_sendgrid(domain, at, names)
         yield from keys
-        unknown = any(key.level == "warning" for key in keys) and not at
-        yield from dmarc_checks(domain, address, Identifiers("", None if unknown else at), names)
+        yield from dmarc_checks(domain, address, Identifiers("", at), names)
 
     return [("sender's domain", authentication), ("MX", lambda: _mx(settings, names))]
 

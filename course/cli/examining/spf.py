@@ -58,8 +58,10 @@ def of_relay(domains: Sequence[str], relay: str, names: Names) -> Iterator[Resul
             yield Result("SPF", "ok", f"{domain}: {looked.counted}")
 
 
-def of_sendgrid(domain: str, authenticated_at: str, names: Names) -> Iterator[Result]:
-    """`authenticated_at`: the domain whose DKIM records lead to SendGrid; "" for none."""
+def of_sendgrid(domain: str, authenticated_at: str | None, names: Names) -> Iterator[Result]:
+    """`authenticated_at`: the domain whose DKIM records lead to SendGrid; "" for none, None when
+    that is not known.
+    """
     looked = _examined(domain, names)
     include = f"include:{_SENDGRID}"
     authenticate = (
@@ -73,6 +75,11 @@ def of_sendgrid(domain: str, authenticated_at: str, names: Names) -> Iterator[Re
         yield Result("SPF", "ok", f"{domain}: {include} found, {looked.counted}")
     elif authenticated_at:
         yield Result("SPF", "ok", f"{domain} needs no {include}: {needless}")
+    elif authenticated_at is None:
+        yield Result(
+            "SPF", "warning", f"{domain} has no {include}; whether it needs one could not be asked",
+            "see the line about DKIM",
+        )  # fmt: skip
     elif isinstance(looked, _Missing):
         yield _missing(domain, looked, f"{authenticate} add:", f"v=spf1 {include} ~all")
     else:

@@ -97,7 +97,7 @@ def _read(found: Walk, domain: str, record: str, names: Names, *, allows: bool) 
         found.lookups += 1
         if "%" in redirect:
             found.unknowable.append(f"redirect={redirect}")
-        elif found.lookups <= _LOST:
+        else:
             _follow(found, redirect, names, f"redirect={redirect}", allows=allows)
 
 

@@ -123,6 +123,24 @@ def test_a_school_that_set_nothing_up_gets_each_record_to_add(
         assert row["fix"] or row["level"] == "ok", row
 
 
+def test_a_signature_that_cannot_be_asked_about_is_not_called_missing(
+    project: Project, authority: Authority
+) -> None:
+    faults = {f"s{n}._domainkey.{HOME}": "servfail" for n in (1, 2)}
+    with (
+        outside(authority, ZONE, faults) as (dns, _, settings),
+        FakeSendGrid() as api,
+    ):
+        answer = project.real(
+            "doctor", "--json", "--resolver", dns.address, DELIVERY="sendgrid",
+            SENDGRID_API_KEY=KEY, SENDGRID_API_URL=api.url, **settings,
+        )  # fmt: skip
+    assert levels(answer)["DKIM"] == "warning"
+    assert levels(answer)["SPF"] == "warning"
+    assert levels(answer)["DMARC"] == "ok"
+    assert "alignment" not in levels(answer)
+
+
 def test_when_nothing_can_be_asked_each_line_says_so_and_none_is_a_problem(
     project: Project,
 ) -> None:

@@ -108,7 +108,8 @@ def test_https_that_is_none_is_a_problem() -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_u2_a_redirected_leave_link_is_a_problem_and_is_not_followed(status: int) -> None:
     with FakeSite(
-        {"POST /leave": (status, b"")}, headers={"Location": "https://elsewhere.school/x"}
+        {"POST /leave": (status, b"Unsubscribed.\n")},
+        headers={"Location": "https://elsewhere.school/x"},
     ) as site:
         found = by_check(site.url)
         assert len(site.requests) == 2

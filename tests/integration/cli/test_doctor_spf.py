@@ -105,7 +105,7 @@ def test_a_record_that_was_pasted_with_its_quotes_is_shown_as_what_it_is() -> No
 
 def test_a11_two_records_are_a_problem_and_become_one() -> None:
     result = ask_one(
-        {f"{HOME} txt": txt("v=spf1 mx a -all", "v=spf1 mx include:x.school ~all")},
+        {f"{HOME} txt": txt("v=spf1 mx include:x.school ~all", "v=spf1 mx a -all")},
     )
     assert result.level == "problem"
     assert "2 SPF records" in result.found

@@ -172,6 +172,7 @@ def test_other_answers_are_ours_to_mend_or_pass(status: int, body: bytes, fault:
         assert len(fake.requests) == 1
     assert isinstance(answer, Deferred)
     assert answer.fault is fault
+    assert f"SendGrid: {status}" in answer.detail
     assert KEY not in answer.detail
 
 
