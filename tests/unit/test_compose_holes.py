@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from course.mail.holes import Hole, HoleError, Marks, Piece, fill
-from tests.mailroom import NAUGHTY
+from tests.naughty import NAMES as NAUGHTY
 
 CONSTANTS: Mapping[str, str | int] = {
     "course.title": "Peas & <Beans>", "course.total": 5, "lesson.number": 2,

@@ -20,8 +20,9 @@ from course.source import variables
 from scheduler.domain.delivery import Claimed
 from scheduler.domain.message import Message, Unfit
 from tests.mailroom import (
+    COURSE_MAIL,
     MORNING,
-    NAUGHTY,
+    NOTICE_MAIL,
     body,
     claimed,
     composed,
@@ -30,20 +31,20 @@ from tests.mailroom import (
     header_names,
     parsed,
     plant,
+    whole_school,
 )
+from tests.naughty import NAMES as NAUGHTY
 
-LESSONS = ["bed", "sow", "grow"]
-LETTERS = ["@welcome", "@completed"]
-NOTICES = [*KINDS, "@confirm-2", "@links-3", "@address-2"]
+NOTICES = [*NOTICE_MAIL, "@confirm-2", "@links-3", "@address-2"]
 ONCE = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
 
 
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> CourseComposer:
-    return composer(plant(tmp_path_factory.mktemp("school")))
+    return composer(whole_school(tmp_path_factory.mktemp("school")))
 
 
-@pytest.mark.parametrize("key", [*LESSONS, *LETTERS, *NOTICES])
+@pytest.mark.parametrize("key", [*COURSE_MAIL, *NOTICES])
 def test_h1_each_header_once_one_recipient_no_bcc(school: CourseComposer, key: str) -> None:
     message = composed(school, claimed(key))
     names = header_names(message)
@@ -53,12 +54,14 @@ def test_h1_each_header_once_one_recipient_no_bcc(school: CourseComposer, key: s
     assert parsed(message)["To"] == message.to_addr == "ada@example.com"
 
 
-@pytest.mark.parametrize("key", [*LESSONS, *LETTERS])
+@pytest.mark.parametrize("key", COURSE_MAIL)
 def test_h13_h14_course_mail_can_be_left_with_one_click(school: CourseComposer, key: str) -> None:
     mail = parsed(composed(school, claimed(key, number=31)))
     assert mail["List-Unsubscribe"] == f"<{school.links.leave(31)}>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert mail["List-Id"] == "A Garden in Three Days <garden.example.org>"
+    theirs = "5 Days of Career Mobility <career-mobility.example.org>"
+    ours = "A Garden in Three Days <garden.example.org>"
+    assert mail["List-Id"] == (theirs if "/" in key else ours)
     assert mail["Auto-Submitted"] is None
     assert mail["Precedence"] is None
 
@@ -99,7 +102,7 @@ def test_h5_the_date_is_the_deliverys(school: CourseComposer) -> None:
     assert parsed(composed(school, claimed()))["Date"].datetime == MORNING
 
 
-@pytest.mark.parametrize("key", [*LESSONS, *LETTERS, *NOTICES])
+@pytest.mark.parametrize("key", [*COURSE_MAIL, *NOTICES])
 def test_h6_text_first_then_html_both_utf8(school: CourseComposer, key: str) -> None:
     mail = parsed(composed(school, claimed(key)))
     assert [part.get_content_type() for part in mail.walk()] == [
@@ -112,7 +115,7 @@ def test_h6_text_first_then_html_both_utf8(school: CourseComposer, key: str) -> 
         assert len(str(part.get_content())) > 100
 
 
-@pytest.mark.parametrize("key", [*LESSONS, *LETTERS, *NOTICES])
+@pytest.mark.parametrize("key", [*COURSE_MAIL, *NOTICES])
 @pytest.mark.parametrize("name", ["", "Ada", "日本語" * 20, "x" * 60, ".dot", "From me"])
 def test_h7_lines_are_short_whatever_falls_into_a_hole(
     school: CourseComposer, key: str, name: str
@@ -220,10 +223,10 @@ def test_h11_no_name_makes_a_header_a_tag_or_a_template(school: CourseComposer, 
         assert "Hello {{ 7*7 }}," in body(message, "plain")
 
 
-@pytest.mark.parametrize("key", [*LESSONS, *LETTERS, *NOTICES])
+@pytest.mark.parametrize("key", ["bed", "sow", "grow", "@welcome", "@completed", *NOTICES])
 def test_the_quick_way_gives_what_the_slow_way_gives(school: CourseComposer, key: str) -> None:
     slow_way = SlowWay(school, key)
-    for name in [*NAUGHTY, "Ada", "", "Zoë"]:
+    for name in [*(NAUGHTY if key == "bed" else NAUGHTY[::5]), "Ada", "", "Zoë"]:
         one = claimed(key, name=name)
         message = composed(school, one)
         subject, text, html = slow_way.write(one)

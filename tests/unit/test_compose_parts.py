@@ -12,20 +12,20 @@ from course.compose import CourseComposer
 from course.mail.document import NOTICES
 from course.mail.mime import clean
 from scheduler.domain.message import Message, Shared, Unfit
-from tests.mailroom import NAUGHTY, body, claimed, composed, composer, parsed, plant
+from tests.mailroom import (
+    EVERY_MAIL,
+    body,
+    claimed,
+    composed,
+    composer,
+    parsed,
+    plant,
+    whole_school,
+)
+from tests.naughty import NAMES as NAUGHTY
 
-ALL = [
-    "bed",
-    "sow",
-    "grow",
-    "@welcome",
-    "@completed",
-    "@confirm",
-    "@links",
-    "@address",
-    "@moved",
-    "@taken",
-]
+#: The templates; what differs from lesson to lesson is judged in the other form.
+ALL = ["bed", "sow", "grow", "@welcome", "@completed", *NOTICES]
 #: Fields SendGrid refuses among the headers of a personalization.
 FORBIDDEN = {
     "x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type",
@@ -35,7 +35,7 @@ FORBIDDEN = {
 
 @pytest.fixture(scope="module")
 def school(tmp_path_factory: pytest.TempPathFactory) -> CourseComposer:
-    return composer(plant(tmp_path_factory.mktemp("school")), "parts")
+    return composer(whole_school(tmp_path_factory.mktemp("school")), "parts")
 
 
 def shared(message: Message) -> Shared:
@@ -62,7 +62,7 @@ def test_s1_learners_of_one_version_hold_the_very_same_body(school: CourseCompos
 def test_filled_in_it_is_the_same_mail_as_the_raw_one(tmp_path: Path, key: str) -> None:
     catalog = plant(tmp_path)
     raw, parts = composer(catalog), composer(catalog, "parts")
-    for name in [*NAUGHTY, "Ada", "Zoë", ""]:
+    for name in [*(NAUGHTY if key == "bed" else NAUGHTY[::5]), "Ada", "Zoë", ""]:
         one = claimed(key, name=name)
         mail, message = composed(raw, one), composed(parts, one)
 
@@ -96,18 +96,16 @@ def test_s3_s6_headers_are_allowed_strings_of_one_line(school: CourseComposer, k
 
 
 @pytest.mark.parametrize("key", ALL)
-@pytest.mark.parametrize("name", NAUGHTY)
-def test_s7_tags_are_plain_and_no_value_holds_one(
-    school: CourseComposer, key: str, name: str
-) -> None:
-    message = composed(school, claimed(key, name=name))
-    for tag, value in message.substitutions.items():
-        assert re.fullmatch(r"-mcd_[a-z0-9_]+_[htq]-", tag)
-        assert "-mcd_" not in value
-        assert not re.search(r"[\r\x00]", value)
-        if tag.endswith(("_h-", "_q-")):
-            assert value.isascii()
-            assert not re.search(r"[<>\"']", value)
+def test_s7_tags_are_plain_and_no_value_holds_one(school: CourseComposer, key: str) -> None:
+    for name in NAUGHTY:
+        message = composed(school, claimed(key, name=name))
+        for tag, value in message.substitutions.items():
+            assert re.fullmatch(r"-mcd_[a-z0-9_]+_[htq]-", tag)
+            assert "-mcd_" not in value
+            assert not re.search(r"[\r\x00]", value)
+            if tag.endswith(("_h-", "_q-")):
+                assert value.isascii()
+                assert not re.search(r"[<>\"']", value)
     assert set(re.findall(r"-mcd_\w+-", shared(message).html + shared(message).text)) <= set(
         message.substitutions
     )
