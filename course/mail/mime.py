@@ -23,7 +23,8 @@ MAX_SUBJECT = 150
 # it), and the marks that turn the direction of the text after them.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
 _ANSWER = re.compile(r"(?:(?:re|fwd?|aw|wg)\s*:\s*)+", re.IGNORECASE)
-_SURROGATES = re.compile("[\ud800-\udfff]")
+# Neither text nor a sign: UTF-8 has no halves of a pair, HTML and XML no U+FFFE and U+FFFF.
+_NO_LETTERS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _PLAIN = re.compile(r"[\x20-\x3c\x3e-\x7e]+\Z")
 _NEEDS_QP = re.compile(rb"[^\x20-\x3c\x3e-\x7e\t]")
 _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
@@ -34,7 +35,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def clean(value: str) -> str:
     """One line of text: control characters and line separators become single spaces."""
-    value = _SURROGATES.sub("\ufffd", value)
+    value = _NO_LETTERS.sub("\ufffd", value)
     return " ".join(_CONTROLS.sub(" ", value).split())
 
 
