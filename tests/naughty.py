@@ -68,6 +68,7 @@ LESSONS = [
     "```\n" + "x" * 300 + "\n.\n..\nFrom here\n```", "~~~\n{{ learner.first_name }}\n~~~",
     "A paragraph.\n\n.\n\nFrom me\n\n" + "word" * 400, "[a]: https://example.org\n\n[a][a][a]",
     "Term\n:   what it means\n\n*[HTML]: a language\n\nHTML is one.", "1986\\. A year.\n\n7. seven",
-    "- [ ] to do\n- [x] done", "A note[^1].\n\n[^1]: It stands below.", "---", "***", "\\", "\\\\\n\\",
+    "- [ ] to do\n- [x] done", "A note[^1].\n\n[^1]: It stands below.", "---", "***",
+    "\\", "\\\\\n\\",
     "<https://example.org/?a=1&b=2>", "https://example.org/" + "a" * 1_900,
 ]  # fmt: skip

@@ -22,7 +22,7 @@ MAX_SUBJECT = 150
 # What `str.splitlines` breaks at, the other control characters (Gmail clips a mail with C1 in
 # it), and the marks that turn the direction of the text after them.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
-_ANSWER = re.compile(r"(?:(?:re|fwd?|aw|wg)\s*:\s*)+", re.IGNORECASE)
+_ANSWER = re.compile(r"\A(?:(?:re|fwd?|aw|wg)\s*:\s*)+", re.IGNORECASE)
 # Neither text nor a sign: UTF-8 has no halves of a pair, HTML and XML no U+FFFE and U+FFFF.
 _NO_LETTERS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _PLAIN = re.compile(r"[\x20-\x3c\x3e-\x7e]+\Z")

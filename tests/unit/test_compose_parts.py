@@ -13,7 +13,6 @@ from course.mail.document import NOTICES
 from course.mail.mime import clean
 from scheduler.domain.message import Message, Shared, Unfit
 from tests.mailroom import (
-    EVERY_MAIL,
     body,
     claimed,
     composed,
