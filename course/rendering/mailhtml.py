@@ -62,7 +62,7 @@ def _rewritten(element: Element) -> list[Element | str]:
         case "a":
             return _link(element)
         case "img":
-            _image(element)
+            return _image(element)
         case "sup" if element.attr("id").startswith("fnref"):
             return [Element("sup", {}, [f"[{element.text().strip()}]"])]
         case "div":
@@ -127,12 +127,17 @@ def _link(element: Element) -> list[Element | str]:
     return [element]
 
 
-def _image(element: Element) -> None:
+def _image(element: Element) -> list[Element | str]:
+    """An image whose address was refused (`data:`, `file:`) leaves its words."""
+    if not element.attr("src"):
+        alt = element.attrs.get("alt", "")
+        return [alt] if isinstance(alt, str) else list(alt)
     element.attrs.setdefault("alt", "")
     width = element.attr("width").removesuffix("px")
     element.attrs.pop("width", None)
     if width.isdigit() and int(width) > 0:
         element.attrs["width"] = str(min(int(width), MAX_IMAGE_WIDTH))
+    return [element]
 
 
 def _division(element: Element) -> list[Element | str]:
