@@ -24,7 +24,7 @@ from course.rendering import htmltree
 _OPENING, _PREHEADER = 40, 110
 _TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
 _RELATIVE = re.compile(
-    r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|//|#|zq[0-9a-f]{10}n)([^"]+)"'
+    r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|#|zq[0-9a-f]{10}n)([^"]+)"'
 )
 #: A list of tasks has marks of its own and needs no bullets.
 _TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="(?:done|to do)">)')
@@ -67,6 +67,8 @@ class Words:
 
     def _absolute(self, html: str) -> str:
         def absolute(found: re.Match[str]) -> str:
+            if found[2].startswith("//"):  # a page has a scheme to go on with, a mail has none
+                return f'{found[1]}https:{found[2]}"'
             return f'{found[1]}{self.assets}{found[2].removeprefix("./")}"'
 
         return _TAG.sub(lambda tag: _RELATIVE.sub(absolute, tag[0]), html)

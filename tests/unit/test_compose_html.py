@@ -429,8 +429,8 @@ def test_x1_x4_language_direction_and_article(school: CourseComposer, key: str) 
     assert article["aria-label"] == unescape(title[1]) == parsed(message)["Subject"]
     # Several programs take <html> and <body> away: all that is read stands inside the article.
     shape = re.fullmatch(
-        r'<body[^>]*>\s*<div class="preheader"[^>]*>[^<]*</div>\s*<div role="article"[^>]*>(.*)</div>'
-        r"\s*</body></html>\s*",
+        r'<body[^>]*>\s*<div class="preheader"[^>]*>[^<]*</div>\s*'
+        r'<div role="article"[^>]*>(.*)</div>\s*</body></html>\s*',
         without_head(html),
         re.DOTALL,
     )
@@ -604,13 +604,16 @@ def test_u12_the_confirmation_says_who_asked_for_what_when_and_how_to_ignore_it(
 
 
 def test_relative_images_and_files_get_the_address_of_the_course(tmp_path: Path) -> None:
-    source = "Look:\n\n![A bed](bed.png)\n\n[Plan](./plan.pdf) and [mail](mailto:a@example.org)\n"
+    source = "Look:\n\n![A bed](bed.png)\n\n[Plan](./plan.pdf) and [mail](mailto:a@example.org)\n\n"
+    source += "[There](//example.org/there)\n"
     html = body(
         composed(composer(plant(tmp_path, **{"4-image": source})), claimed("image")), "html"
     )
     assert f'src="{BASE}/assets/garden/bed.png"' in html
     assert f"{BASE}/assets/garden/plan.pdf" in links_in(html)
     assert "mailto:a@example.org" in links_in(html)
+    # A page has a scheme to go on with, a mail has none.
+    assert "https://example.org/there" in links_in(html)
 
 
 @pytest.mark.parametrize(
