@@ -15,6 +15,8 @@ from course.mail.mime import clean, mailbox_header, token_header
 
 #: RFC 8058: this and nothing else.
 ONE_CLICK = "List-Unsubscribe=One-Click"
+#: RFC 5321 4.5.3.1: letters before the @; and how many `Links.bounce` puts in place of the `*`.
+_MAX_LOCAL, _BOUNCE_TOKEN = 64, 53
 _ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -51,6 +53,19 @@ class Sender:
             for name, address in (("EMAIL_FROM", self.from_addr), ("reply_to", self.reply_to))
             if (address or name == "EMAIL_FROM") and not is_address(address)
         ]
+        if self.bounce_addr:
+            filled = self.bounce_addr.replace("*", "x" * _BOUNCE_TOKEN, 1)
+            too_long = len(filled.rpartition("@")[0]) - _MAX_LOCAL
+            if not is_address(filled):
+                wrong.append(
+                    f"bounce_address is {self.bounce_addr!r}, which is no mail address: write it "
+                    "like bounces+*@example.org"
+                )
+            elif too_long > 0:
+                wrong.append(
+                    f"bounce_address is {self.bounce_addr!r}: with what stands in for the * its "
+                    f"part before the @ is longer than servers take; make it {too_long} shorter"
+                )
         if wrong:
             raise ConfigError(wrong)
 

@@ -304,6 +304,24 @@ def test_r16_the_button_is_a_padded_cell_and_there_is_one(
 
 
 @pytest.mark.parametrize("key", EVERY_MAIL)
+def test_r16_every_button_is_a_link_that_can_be_read_without_its_cell(
+    school: CourseComposer, key: str
+) -> None:
+    html = body(composed(school, claimed(key)), "html")
+    cells = re.findall(r"<td([^>]*)>(<a [^>]*>[^<]+</a>)</td>", html)
+    buttons = [(cell, link) for cell, link in cells if "background-color: #14614f" in cell]
+    assert len(buttons) == html.count("button-link") - html.count(".button-link") <= 1
+    for _, link in buttons:
+        (attrs,) = Page(link).all("a")
+        assert attrs["href"].startswith(BASE)
+        # Its words are light: the paper below them must not be the cell's alone, which some
+        # programs take away.
+        assert "background-color: #14614f" in attrs["style"]
+        assert "border: 1px solid #14614f" in attrs["style"]
+        assert "display: inline-block" in attrs["style"]
+
+
+@pytest.mark.parametrize("key", EVERY_MAIL)
 def test_r17_dark_mode_is_declared_and_every_pair_is_readable(
     school: CourseComposer, key: str
 ) -> None:

@@ -311,6 +311,20 @@ def test_the_bounce_address_names_the_delivery(tmp_path: Path) -> None:
     assert composed(composer(plant(tmp_path / "b")), one).envelope_from == "course@example.org"
 
 
+def test_a6_the_bounce_address_is_short_enough_or_refused_at_the_start(tmp_path: Path) -> None:
+    catalog = plant(tmp_path)
+    at_most = composed(composer(catalog, bounce_addr="bounces-11+*@example.org"), claimed())
+    assert len(at_most.envelope_from.partition("@")[0]) == 64
+    for address, says in (
+        ("our-bounces1+*@example.org", "make it 2 shorter"),
+        ("bounces *@example.org", "like bounces"),
+        ("*", "like bounces"),
+        ("bounces+*@exämple.org", "like bounces"),
+    ):
+        with pytest.raises(CourseError, match=says):
+            composer(catalog, bounce_addr=address)
+
+
 def test_several_threads_compose_the_same(tmp_path: Path) -> None:
     school = composer(plant(tmp_path))
     batch = [claimed(key, number=n) for n in range(40) for key in ("bed", "sow", "@welcome")]
