@@ -336,6 +336,7 @@ def test_h10_h12_every_subject_is_short_finished_and_reads_back(
         assert "{{" not in subject or name == "{{ 7*7 }}"
         assert not re.match(r"(re|fwd?|aw|wg)\s*:", subject, re.IGNORECASE)
         raw = b"\r\n".join(header_lines(message))
+        assert b"?==?" not in raw
         (header,) = re.findall(rb"\r\nSubject:(?:[^\r]|\r\n )*", raw)
         # Read by the other, older decoder of the library, not the one that `parsed` uses.
         old = email.message_from_bytes(header[2:] + b"\r\n\r\n", policy=email.policy.compat32)

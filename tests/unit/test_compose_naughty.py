@@ -44,7 +44,8 @@ class Nesting(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
-        self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
+        found = [value or "" for name, value in attrs if name in ("href", "src")]
+        self.addresses += found if tag not in ("a", "img") else found or [""]
         if tag not in VOID:
             self.open.append(tag)
 
