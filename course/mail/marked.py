@@ -23,9 +23,7 @@ from course.rendering import htmltree
 #: Characters of a preheader taken from the text: no fewer, no more.
 _OPENING, _PREHEADER = 40, 110
 _TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
-_RELATIVE = re.compile(
-    r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|#|zq[0-9a-f]{10}n)([^"]+)"'
-)
+_RELATIVE = re.compile(r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|#|zq[0-9a-f]{10}n)([^"]+)"')
 #: A list of tasks has marks of its own and needs no bullets.
 _TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="(?:done|to do)">)')
 
