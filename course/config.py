@@ -44,6 +44,8 @@ class SmtpSettings(_Block):
     timeout: float = 30.0
     pool: int = 4
     ca_file: str = ""
+    #: `SELECTOR:FILE` for each key.
+    dkim: tuple[str, ...] = ()
 
 
 class SendgridSettings(_Block):
@@ -131,6 +133,10 @@ class Settings(_Block):
         """The block of one provider (default: the chosen one), as plain values."""
         chosen = name or self.delivery
         block = getattr(self, chosen, None)
+        if isinstance(block, SmtpSettings):
+            # A signature says nothing unless it names the domain that people see in From.
+            domain = self.email_from.address.rpartition("@")[2]
+            return {**block.model_dump(), "dkim_domain": domain}
         if isinstance(block, _Block):
             return block.model_dump()
         return dict(self.other_providers.get(chosen, {}))
@@ -269,6 +275,10 @@ def _place(
     values["file.outbox"] = (place.home / Path(values["file.outbox"]).expanduser()).resolve()
     if values["smtp.ca_file"]:
         values["smtp.ca_file"] = str(place.home / Path(values["smtp.ca_file"]).expanduser())
+    values["smtp.dkim"] = tuple(
+        f"{selector}:{place.home / Path(file).expanduser()}"
+        for selector, _, file in (entry.partition(":") for entry in values["smtp.dkim"])
+    )
     url = str(values["database_url"])
     if url.startswith("sqlite:///"):
         file, mark, query = url.removeprefix("sqlite:///").partition("?")

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": ("people", "Write learners or deliveries to stdout."),
     "bounces": ("bounces", "Take in bounces and complaints that came back by mail."),
     "doctor": ("doctor", "Look for trouble and say how to cure it."),
+    "dkim": ("dkim", "Make keys that sign mail, and their DNS records."),
     "config": ("operate", "Show every setting and where it came from."),
     "db": ("operate", "Bring the database up to date, or check it."),
     "backup": ("keeping", "Copy the database to a file, also while running."),

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from course.settings import kinds as kind
 
 #: How `course config show` treats a value: print it, print it without its password, or hide it.
-Shown = Literal["plain", "url", "hidden"]
+#: A refused value is repeated only when plain; `named` is printed otherwise, but who gave it
+#: wrongly may have given the secret that it should only name.
+Shown = Literal["plain", "named", "url", "hidden"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ KEYS: tuple[Key, ...] = (
     Key("smtp.pool", "connections kept open to the server", kind.whole(1, 50), 4),
     Key("smtp.ca_file", "certificates to trust, for a server with one of its own",
         kind.text, "", is_path=True),
+    Key("smtp.dkim", "SELECTOR:FILE of the key that signs; empty: the mail server signs",
+        kind.signing_keys, (), "named"),
     Key("sendgrid.api_key", "the SendGrid API key with the Mail Send permission",
         kind.text, "", "hidden"),
     Key("sendgrid.api_url", "the address of SendGrid's API",

@@ -16,6 +16,8 @@ Reader = Callable[[Any], Any]
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9-]{1,63})+", re.IGNORECASE
 )
+_SIGNING_KEY = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?:[^\x00-\x1f\x7f]+", re.IGNORECASE)
+_SIGNING_KEYS = "SELECTOR:FILE, such as mail2026:dkim.pem; two of them are parted by a comma"
 _HIDDEN = re.compile(r"(://[^/@:]*:)[^@]*@")
 
 
@@ -159,6 +161,17 @@ def secrets(raw: Any) -> tuple[str, ...]:
     if any(len(key) < 16 for key in keys):
         raise ValueError("keys of at least 16 characters, parted by commas, the newest first")
     return keys
+
+
+def signing_keys(raw: Any) -> tuple[str, ...]:
+    """`SELECTOR:FILE` for each key, parted by commas; a file's name may hold spaces."""
+    if isinstance(raw, dict):
+        raise ValueError(_SIGNING_KEYS)
+    parts: Sequence[Any] = raw if isinstance(raw, list) else str(raw).split(",")
+    found = tuple(str(part).strip() for part in parts if str(part).strip())
+    if not all(_SIGNING_KEY.fullmatch(part) for part in found):
+        raise ValueError(_SIGNING_KEYS)
+    return found
 
 
 def networks(raw: Any) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from scheduler.domain.message import Message
 from scheduler.domain.probed import Probed
@@ -20,6 +21,9 @@ from scheduler.providers.wire.reach import Lost, left, tls_context
 from scheduler.providers.wire.smtp_session import Letter, Session
 from scheduler.providers.wire.smtp_url import Server, read_server
 
+if TYPE_CHECKING:
+    from scheduler.providers.wire.dkim import Signer
+
 #: This many troubles in a row mean that the next message would fare no better.
 _TROUBLES = 2
 _TOLD_TO_STOP = Deferred("told to stop before its turn", Fault.TRANSPORT)
@@ -27,9 +31,16 @@ _TOLD_TO_STOP = Deferred("told to stop before its turn", Fault.TRANSPORT)
 
 def connect(settings: Mapping[str, Any]) -> Provider:
     """Settings: `url`, and optionally `ca_file`, `helo`, `connect_timeout`, `timeout`,
-    `deadline`, `idle` (seconds), `pool`, `window`. Raises `ProviderMisconfigured`.
+    `deadline`, `idle` (seconds), `pool`, `window`; `dkim` (`SELECTOR:FILE` for each key) with
+    `dkim_domain`, the domain in `From`. Raises `ProviderMisconfigured`.
     """
-    return Smtp(read_server(settings))
+    server = read_server(settings)
+    if not settings.get("dkim"):
+        return Smtp(server)
+    # Only who signs pays for loading the cryptography.
+    from scheduler.providers.wire.dkim import read_signer
+
+    return Smtp(server, read_signer(settings))
 
 
 def probe(settings: Mapping[str, Any]) -> Probed | Deferred:
@@ -43,9 +54,10 @@ class Smtp:
     name = "smtp"
     form: Literal["raw", "parts"] = "raw"
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, signer: Signer | None = None) -> None:
         self.window = server.window
         self._server = server
+        self._signer = signer
         self._context = None if server.tls == "off" else tls_context(server.ca_file, "smtp")
         self._kept: Kept[Session] = Kept(server.pool, server.idle)
         self._broken_off = False
@@ -61,7 +73,14 @@ class Smtp:
     def send(self, messages: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
         """See `Provider.send`; ends within `deadline` seconds."""
         until = time.monotonic() + self._server.deadline
-        waiting = list(messages)
+        waiting: list[Message] = []
+        for message in messages:
+            # Here and only here: whatever becomes of a connection, nothing is signed twice.
+            signed = self._signed(message)
+            if isinstance(signed, Message):
+                waiting.append(signed)
+            else:
+                yield message.delivery_id, signed
         kept = self._take(until)
         troubles = 0
         while waiting:
@@ -115,6 +134,17 @@ class Smtp:
                         break
             finally:
                 self._give_back(session, whole)
+
+    def _signed(self, message: Message) -> Message | Deferred:
+        """Nothing may change in the message after this."""
+        if self._signer is None or not message.raw:
+            return message
+        from scheduler.providers.wire.dkim import CannotSign
+
+        try:
+            return replace(message, raw=self._signer.signed(message.raw))
+        except CannotSign as error:
+            return Deferred(str(error), Fault.CONFIG)
 
     def _take(self, until: float) -> Session | None:
         while (session := self._kept.take()) is not None:

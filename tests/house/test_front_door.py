@@ -43,6 +43,7 @@ PROMISED = {
     ],
     "import": ["--course", "--consent", "--dry-run", "--welcome"],
     "export": ["learners", "deliveries", "all"],
+    "dkim": ["new", "show"],
     "config": ["show"],
     "db": ["upgrade"],
     "version": [],
