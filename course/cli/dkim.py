@@ -41,7 +41,7 @@ def dkim_new(ctx: click.Context, selector: str, file: Path, ed25519: bool) -> No
         key = dkim_keys.write_new_key(file, selector, "ed25519" if ed25519 else "rsa")
     except FileExistsError:
         raise click.ClickException(
-            f"{file} exists and is kept: mail on its way may be signed with it. Choose another name."
+            f"{file} exists and is kept: mail on its way may be signed with it. Take another name."
         ) from None
     table.say(f"{file} written; only its owner can read it. Add this TXT record to the DNS:")
     _print_record(settings, key)

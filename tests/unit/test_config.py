@@ -242,6 +242,26 @@ def test_a_provider_gets_its_own_block(folder: Path) -> None:
     assert settings.provider("file") == {"outbox": folder / "var" / "outbox"}
 
 
+def test_keys_that_sign_are_named_by_selector_and_file_of_the_config(folder: Path) -> None:
+    settings = load(folder, REAL | {"SMTP_DKIM": "m1:my keys/rsa.pem, e1:/srv/ed.pem"})
+    expected = (f"m1:{folder}/my keys/rsa.pem", "e1:/srv/ed.pem")
+    assert settings.smtp.dkim == expected
+    assert settings.provider()["dkim"] == expected
+    assert settings.provider()["dkim_domain"] == "school.example.net"
+    assert {key: value for key, value, _ in settings.shown()}["smtp.dkim"] == ", ".join(expected)
+    for text in ("smtp: {dkim: 'm1:rsa.pem'}", "smtp: {dkim: [m1:rsa.pem]}"):
+        (folder / "config.yaml").write_text(f"{text}\n")
+        assert load(folder, REAL).smtp.dkim == (f"m1:{folder}/rsa.pem",)
+    assert load(folder, REAL | {"SMTP_DKIM": ""}).smtp.dkim == (f"m1:{folder}/rsa.pem",)
+
+
+@pytest.mark.parametrize("value", ["rsa.pem", ":rsa.pem", "m1:", "m 1:x", "m1:a\nb", "{m1: x}"])
+def test_what_is_no_key_that_signs_is_refused_and_not_repeated(folder: Path, value: str) -> None:
+    (problem,) = problems(folder, REAL | {"SMTP_DKIM": value})
+    assert problem.startswith("SMTP_DKIM: the value (hidden) is not allowed")
+    assert "SELECTOR:FILE" in problem
+
+
 def test_the_shipped_config_names_every_setting_and_changes_none() -> None:
     import yaml
 

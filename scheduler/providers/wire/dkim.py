@@ -53,7 +53,7 @@ class Signer:
     def signed(self, raw: bytes) -> bytes:
         """The same bytes after one signature per key. Raises `CannotSign`."""
         head, _, body = raw.partition(b"\r\n\r\n")
-        fields = _fields(head)
+        fields = fields_of(head)
         self._must_be_from_us(fields)
         names = [name for name in COVERED for _ in range(_times(name, fields))]
         headers = covered(fields, names)
@@ -63,8 +63,8 @@ class Signer:
 
     def _must_be_from_us(self, fields: Mapping[str, Sequence[bytes]]) -> None:
         found = fields.get("from", ())
-        origin = found[0].rstrip(b" >").rpartition(b"@")[2].decode("ascii", "replace").lower()
-        if len(found) != 1 or origin != self.domain:
+        origins = [field.rstrip(b" >").rpartition(b"@")[2].lower() for field in found]
+        if origins != [self.domain.encode()]:
             raise CannotSign(
                 f"not signed: DKIM signs for {self.domain}, and the message is not from there;"
                 " check EMAIL_FROM and smtp.dkim"
@@ -127,7 +127,7 @@ def relaxed_body(body: bytes) -> bytes:
     return text[:end] + b"\r\n" if end else b""
 
 
-def _fields(head: bytes) -> dict[str, list[bytes]]:
+def fields_of(head: bytes) -> dict[str, list[bytes]]:
     """The relaxed fields of a header by lower-case name, from top to bottom."""
     found: dict[str, list[bytes]] = {}
     for field in _NEXT_FIELD.split(head):
