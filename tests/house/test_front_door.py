@@ -47,6 +47,7 @@ PROMISED = {
     "config": ["show"],
     "db": ["upgrade"],
     "version": [],
+    "bounces": ["--dry-run", "--json"],
     "doctor": ["--json", "--offline", "--resolver", "--selector", "--strict"],
     "adopt": [],
     "backup": [],

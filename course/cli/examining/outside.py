@@ -73,17 +73,18 @@ def _of_relay(
     address = settings.email_from.address
     domain, bounces = _domain(address), _bounce_domain(settings)
     relay = urlsplit(settings.smtp.url).hostname or ""
+    published = [*_own_keys(settings), *((one, None) for one in selectors)]
 
     def authorship() -> Iterator[Result]:
         yield from spf.of_relay(list(dict.fromkeys((bounces, domain))), relay, names)
 
     def keys() -> list[Result]:
-        if not selectors:
+        if not published:
             return [dkim.unknown(domain)]
-        return list(dkim.dkim_checks(domain, [(one, None) for one in selectors], names))
+        return list(dkim.dkim_checks(domain, published, names))
 
     def policy() -> Iterator[Result]:
-        signed = selectors and all(key.level != "problem" for key in keys())
+        signed = published and all(key.level != "problem" for key in keys())
         yield from dmarc_checks(
             domain, address, Identifiers(bounces, domain if signed else None), names
         )
@@ -92,6 +93,18 @@ def _of_relay(
         ("SPF", authorship), ("DKIM", keys), ("DMARC", policy),
         ("MX", lambda: _mx(settings, names)), ("PTR", lambda: reverse.ptr_checks(relay, names)),
     ]  # fmt: skip
+
+
+def _own_keys(settings: Settings) -> list[tuple[str, str | None]]:
+    """The selectors we sign with, and the record each needs; a key that cannot be read is the
+    provider's line."""
+    from scheduler.errors import ProviderMisconfigured
+    from scheduler.providers.wire.dkim_keys import dns_record, read_keys
+
+    try:
+        return [(key.selector, dns_record(key)) for key in read_keys(settings.smtp.dkim)]
+    except ProviderMisconfigured:
+        return []
 
 
 def _mx(settings: Settings, names: Names) -> Iterator[Result]:
