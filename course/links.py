@@ -57,9 +57,10 @@ OF_ENROLLMENT = frozenset({Purpose.CONFIRM, Purpose.LEARN, Purpose.MANAGE, Purpo
 #: As 128 is no multiple of 6 the last character is one of A, Q, g, w: a link in a text part
 #: never ends with `-` or `_`, which some mail programs leave out of the link they draw.
 SIGNATURE_BYTES = 16
-#: Hex digits of proof in a Message-ID: 96 bits, and the left part stays below 64 characters.
-MESSAGE_MAC = 24
-_MESSAGE_ID = re.compile(r"<([0-9a-z]{1,38})\.([0-9a-f]{24})@[^<>@\s]{1,255}>", re.IGNORECASE)
+#: Proof in a Message-ID: 80 bits. Id and proof are 42 letters and figures in base 32, as mail
+#: servers may change the case: short enough for one header line with most domains.
+MESSAGE_MAC_BYTES = 10
+_MESSAGE_ID = re.compile(r"<([a-z2-7]{42})@[^<>@\s]{1,255}>", re.IGNORECASE)
 
 _HEX_ID = re.compile(r"[0-9a-f]{32}\Z")
 _URL_SAFE = re.compile(r"[A-Za-z0-9_~-]{1,64}\Z")
@@ -163,16 +164,20 @@ class Links:
         It names the delivery, so that a mail that comes back tells by itself which one it was.
         """
         mac = self._message_macs[0](delivery_id.encode())
-        return f"<{delivery_id}.{mac.hex()[:MESSAGE_MAC]}@{domain}>"
+        if _HEX_ID.match(delivery_id) is None:
+            return f"<{mac.hex()}@{domain}>"
+        named = base64.b32encode(bytes.fromhex(delivery_id) + mac[:MESSAGE_MAC_BYTES])
+        return f"<{named.decode('ascii').rstrip('=').lower()}@{domain}>"
 
     def open_message_id(self, message_id: str) -> str | None:
         """The delivery id in a Message-ID of ours, or None if we have not made it."""
         found = _MESSAGE_ID.fullmatch(message_id.strip())
         if found is None:
             return None
-        delivery_id, mac = found[1].lower(), found[2].lower()
+        named = base64.b32decode(f"{found[1].upper()}======")
+        delivery_id, mac = named[:16].hex(), named[16:]
         ours = [
-            hmac.compare_digest(mac, key(delivery_id.encode()).hex()[:MESSAGE_MAC])
+            hmac.compare_digest(mac, key(delivery_id.encode())[:MESSAGE_MAC_BYTES])
             for key in self._message_macs
         ]
         return delivery_id if any(ours) else None

@@ -100,6 +100,8 @@ def _take_in(school: School, name: str, raw: bytes, dry_run: bool) -> Told:
         words = returned.failures[0].words if returned.failures else ""
         return Told(name, str(returned.nature), "not ours", words=words)
     failure = _failure(returned, delivery)
+    if returned.feedback == "opt-out":
+        kind = EventKind.LEFT
     event = _event(returned, kind, delivery, failure, school.clock.now())
     outcome = "new"
     if not dry_run:
@@ -151,7 +153,7 @@ def _event(
     fault = failure.fault if failure is not None else None
     if kind in (EventKind.BOUNCED, EventKind.DEFERRED) and fault is None:
         fault = Fault.MAILBOX
-    if kind is EventKind.COMPLAINED:
+    if kind in (EventKind.COMPLAINED, EventKind.LEFT):
         fault = None
     elif fault is Fault.ADDRESS and failure is not None and failure.recipient:
         named = people.address_key(failure.recipient)

@@ -68,7 +68,7 @@ def test_b5_a_bounce_is_matched_by_our_message_id_and_ends_all_mail(project, sen
 
 def test_b5_a_forged_bounce_changes_nothing(project, sent) -> None:
     genuine = sent["Message-ID"]
-    other = re.sub(r"\.[0-9a-f]{24}@", ".000000000000000000000000@", genuine)
+    other = re.sub(r".{16}@", f"{'a' * 16}@", genuine)
     for n, forged in enumerate((other, "<x@y>", "")):
         file = project.write(f"forged{n}.eml", bounce(forged))
         assert project.run("bounces", str(file), "--json").json["counts"] == {"not ours": 1}
