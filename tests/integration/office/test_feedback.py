@@ -182,6 +182,20 @@ def test_a_batch_offered_again_after_a_death_is_taken_in_once(office):
     assert office.run(run).reason == "complained"
 
 
+def test_a_complaint_repeated_after_a_new_signup_stops_nobody_again(office):
+    run = office.join()
+    office.work()
+    complaint = report(office, run, "one", EventKind.COMPLAINED)
+    take_in(office, complaint)
+    with office.db.write() as tx:
+        people.unsuppress(tx, address_hash(SALT, people.address_key("ada@example.com")))
+    office.sleep(DAY)
+    again = office.join()
+    take_in(office, complaint, report(office, run, "one", EventKind.BOUNCED, Fault.MAILBOX))
+    assert office.run(again).state is EnrollmentState.ACTIVE
+    assert why_suppressed(office) == ""
+
+
 # -- evidence ------------------------------------------------------------------------------------
 
 
