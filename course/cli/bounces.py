@@ -180,7 +180,11 @@ def _print(told: Told) -> None:
 def _mails(source: str) -> Iterator[tuple[str, bytes, _Keep]]:
     """Each mail of a source, with what is to be done once it has been taken in."""
     if source == "-":
-        yield from _one_or_many("stdin", sys.stdin.buffer.read())
+        raw = sys.stdin.buffer.read()
+        if raw.startswith(b"From "):
+            # A mail server may put such a line before the one mail it hands over.
+            raw = raw.partition(b"\n")[2]
+        yield "stdin", raw[:MOST_BYTES], _Keep()
         return
     path = Path(source)
     if (path / "new").is_dir():
@@ -211,13 +215,6 @@ def _from_file(file: Path) -> Iterator[tuple[str, bytes, _Keep]]:
             box.close()
     else:
         yield file.name, _beginning(file), _Keep()
-
-
-def _one_or_many(name: str, raw: bytes) -> Iterator[tuple[str, bytes, _Keep]]:
-    # A mail handed over by a mail server may begin with one such line; then it is one mail.
-    if raw.startswith(b"From "):
-        raw = raw.partition(b"\n")[2]
-    yield name, raw[:MOST_BYTES], _Keep()
 
 
 def _beginning(file: Path) -> bytes:
