@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from course.cli.examining.finding import Result, txt
 from course.cli.examining.names import Names, NotAsked
+from scheduler.providers.wire.dkim_keys import record_name
 
 #: SendGrid's own, unless the operator chose others there.
 SENDGRID_SELECTORS = ("s1", "s2")
@@ -27,7 +28,7 @@ def dkim_checks(
 ) -> Iterator[Result]:
     """One result for each (selector, expected TXT record or None when only DNS knows it)."""
     for selector, expected in selectors:
-        where = place(selector, domain)
+        where = record_name(selector, domain)
         try:
             texts = names.texts(where)
             alias = "" if texts else names.alias(where)
@@ -59,7 +60,7 @@ def sendgrid_checks(
     """
     given = [(selector, None) for selector in selectors]
     for candidate in names.upward(domain):
-        places = [place(selector, candidate) for selector in selectors]
+        places = [record_name(selector, candidate) for selector in selectors]
         try:
             known = any(names.texts(where) or names.alias(where) for where in places)
         except NotAsked:
@@ -72,16 +73,11 @@ def sendgrid_checks(
         Result(
             "DKIM",
             "problem",
-            f"no key at {' and '.join(place(selector, domain) for selector in selectors)}",
+            f"no key at {' and '.join(record_name(selector, domain) for selector in selectors)}",
             "authenticate the domain at SendGrid (Settings, Sender Authentication) and publish"
             " the CNAME records it shows; other selectors: --selector NAME",
         )
     ]
-
-
-def place(selector: str, domain: str) -> str:
-    """Where the key of a selector is published."""
-    return f"{selector}._domainkey.{domain}"
 
 
 def tags_of(record: str) -> dict[str, str]:
