@@ -132,27 +132,27 @@ class Feedback:
     def _judge(self, tx: Tx, now: datetime) -> None:
         """Stop everything when what comes back says that the next mail will do harm."""
         reviewed_at = self._reviewed_at(tx)
-        for span in SPANS:
-            since = now - span if reviewed_at is None else max(now - span, reviewed_at)
-            seen = reported.seen(tx, since)
+        seen = {
+            span: reported.seen(tx, max(filter(None, (now - span, reviewed_at)))) for span in SPANS
+        }
+        for span, counts in seen.items():
             days = f"the last {span.days} days" if span.days > 1 else "the last 24 hours"
-            if reputation.too_many_complaints(seen.complaints, seen.taken):
+            if reputation.too_many_complaints(counts.complaints, counts.taken):
                 self._hold(
                     tx,
-                    f"{seen.complaints} of {seen.taken} mails of {days} were reported as spam"
+                    f"{counts.complaints} of {counts.taken} mails of {days} were reported as spam"
                     " (mailbox providers refuse everything from 0.3 % on)",
                 )
                 return
-            if reputation.many_complaints(seen.complaints, seen.taken):
+            if reputation.many_complaints(counts.complaints, counts.taken):
                 _log.warning(
-                    "many complaints", complaints=seen.complaints, mails=seen.taken, span=days
+                    "many complaints", complaints=counts.complaints, mails=counts.taken, span=days
                 )
-        since = now - SPANS[0] if reviewed_at is None else max(now - SPANS[0], reviewed_at)
-        seen = reported.seen(tx, since)
-        if reputation.too_disliked(seen.disliked, seen.taken):
+        day = seen[SPANS[0]]
+        if reputation.too_disliked(day.disliked, day.taken):
             self._hold(
                 tx,
-                f"{seen.disliked} of {seen.taken} mails of the last 24 hours were sent back"
+                f"{day.disliked} of {day.taken} mails of the last 24 hours were sent back"
                 " because of our reputation, content or DNS (see `course doctor`)",
             )
 
