@@ -11,19 +11,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
 from scheduler.clock import Clock, RealClock
-from scheduler.domain.events import ProviderEvent
 from scheduler.domain.message import Message
 from scheduler.domain.probed import Probed
 from scheduler.domain.provider import Deferred, Fault, Listener, Outcome, Refused
 from scheduler.errors import ProviderMisconfigured
-from scheduler.providers.wire import given, sendgrid_answer, sendgrid_events, sendgrid_scopes
+from scheduler.providers.wire import given, sendgrid_answer, sendgrid_scopes
 from scheduler.providers.wire.https import Channel, Host, Reply
 from scheduler.providers.wire.kept import Kept
 from scheduler.providers.wire.narrowing import Answer, Narrowing
@@ -60,27 +56,12 @@ def connect(settings: Mapping[str, Any]) -> SendGrid:
 def listen(settings: Mapping[str, Any]) -> Listener | None:
     """Settings: `webhook_key`; without it nobody is believed. Raises `ProviderMisconfigured`."""
     key = given.text(settings, "webhook_key")
-    return _Ear(sendgrid_events.public_key(key)) if key else None
+    if not key:
+        return None
+    # Only who listens pays for loading the cryptography.
+    from scheduler.providers.wire.sendgrid_events import Ear, public_key
 
-
-class _Ear:
-    """Believes only what SendGrid signed."""
-
-    def __init__(self, key: EllipticCurvePublicKey) -> None:
-        self._key = key
-
-    def hear(
-        self, headers: Mapping[str, str], body: bytes, now: datetime
-    ) -> Sequence[ProviderEvent]:
-        """See `Listener.hear`."""
-        sendgrid_events.verify(
-            self._key,
-            signature=headers.get(sendgrid_events.SIGNATURE, ""),
-            timestamp=headers.get(sendgrid_events.TIMESTAMP, ""),
-            body=body,
-            now=now,
-        )
-        return sendgrid_events.read(body, now)
+    return Ear(public_key(key))
 
 
 def probe(settings: Mapping[str, Any]) -> Probed | Deferred:

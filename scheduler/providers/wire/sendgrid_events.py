@@ -12,7 +12,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,6 +48,26 @@ _SIMPLE = {
 }
 _BLAMED = (EventKind.BOUNCED, EventKind.DEFERRED)
 _LONGEST_ID = 140
+
+
+class Ear:
+    """Believes only what SendGrid signed."""
+
+    def __init__(self, key: EllipticCurvePublicKey) -> None:
+        self._key = key
+
+    def hear(
+        self, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> Sequence[ProviderEvent]:
+        """See `Listener.hear`."""
+        verify(
+            self._key,
+            signature=headers.get(SIGNATURE, ""),
+            timestamp=headers.get(TIMESTAMP, ""),
+            body=body,
+            now=now,
+        )
+        return read(body, now)
 
 
 def public_key(text: str) -> EllipticCurvePublicKey:
