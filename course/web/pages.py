@@ -41,7 +41,9 @@ class Pages:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
         self._env.filters.update(
             when=self._when,
             day=self._day,

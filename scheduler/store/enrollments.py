@@ -30,8 +30,8 @@ from scheduler.domain.syllabus import Cadence
 from scheduler.store import batch, tables, upsert
 from scheduler.store.columns import UtcTime
 from scheduler.store.database import Tx
+from scheduler.store.facts import get_meta, set_meta
 from scheduler.store.mapping import ENROLLMENT, from_cadence, to_enrollment
-from scheduler.store.notes import get_meta, set_meta
 from scheduler.store.tables import RowId, deliveries, state_in
 from scheduler.store.tables import enrollments as runs
 

@@ -19,6 +19,7 @@ from scheduler.store.tables import (
     delivery_events,
     enrollments,
     learners,
+    notes,
     provider_events,
     ticks,
 )
@@ -68,7 +69,8 @@ def export_person(tx: Tx, learner_id: int) -> dict[str, Any]:
         return {}
     own_runs = select(_e.id).where(_e.learner_id == learner_id)
     own_deliveries = select(_d.id).where(_d.enrollment_id.in_(own_runs))
-    c, v, p, t = consents.c, delivery_events.c, provider_events.c, ticks.c
+    c, v, p = consents.c, delivery_events.c, provider_events.c
+    t, n = ticks.c, notes.c
     return {
         "learner": person[0],
         "enrollments": list(
@@ -100,6 +102,14 @@ def export_person(tx: Tx, learner_id: int) -> dict[str, Any]:
                 _all_of(ticks)
                 .where(t.enrollment_id.in_(own_runs))
                 .order_by(t.ticked_at, t.lesson_key, t.item),
+            )
+        ),
+        "notes": list(
+            _rows(
+                tx,
+                _all_of(notes)
+                .where(n.enrollment_id.in_(own_runs))
+                .order_by(n.enrollment_id, n.lesson_key, n.item),
             )
         ),
     }

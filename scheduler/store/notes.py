@@ -1,45 +1,62 @@
-"""Facts about the installation (`meta`), and who did what to it (`audit`)."""
+"""What learners write for themselves, one row per run, lesson and field of its page.
+
+Refuses to judge: what a field is for, and how long its text may be, is for the caller to know.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, select
 
-from scheduler.store import upsert
 from scheduler.store.database import Tx
-from scheduler.store.tables import audit, meta
+from scheduler.store.tables import notes
+from scheduler.store.upsert import insert
+
+_n = notes.c
 
 
 @dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One thing staff did; `at` is aware UTC."""
+class Note:
+    """One thing written down; `written_at` is aware UTC."""
 
-    at: datetime
-    who: str
-    action: str
-    detail: str
-
-
-def get_meta(tx: Tx, key: str) -> str | None:
-    """The fact under this name; None if it was never set."""
-    return tx.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
+    lesson_key: str
+    item: str
+    text: str
+    written_at: datetime
 
 
-def set_meta(tx: Tx, key: str, value: str) -> None:
-    """Set or replace the fact under this name."""
-    statement = upsert.insert(tx.dialect.name, meta).values(key=key, value=value)
-    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+def write(tx: Tx, enrollment_id: int, lesson_key: str, item: str, text: str, now: datetime) -> None:
+    """Keep this text in place of what stood there; an empty one takes it away."""
+    if not text:
+        tx.execute(
+            delete(notes).where(
+                _n.enrollment_id == enrollment_id, _n.lesson_key == lesson_key, _n.item == item
+            )
+        )
+        return
+    row = {
+        "enrollment_id": enrollment_id,
+        "lesson_key": lesson_key,
+        "item": item,
+        "text": text,
+        "written_at": now,
+    }
+    statement = insert(tx.dialect.name, notes).values(row)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["enrollment_id", "lesson_key", "item"],
+            set_={"text": text, "written_at": now},
+        )
+    )
 
 
-def add_audit(tx: Tx, at: datetime, who: str, action: str, detail: str) -> None:
-    """Write down what staff did."""
-    tx.execute(insert(audit).values(at=at, who=who, action=action, detail=detail))
-
-
-def audit_trail(tx: Tx, limit: int) -> list[AuditRow]:
-    """What staff did, newest first."""
-    a = audit.c
-    rows = tx.execute(select(a.at, a.who, a.action, a.detail).order_by(a.id.desc()).limit(limit))
-    return [AuditRow(*row) for row in rows]
+def notes_of(tx: Tx, enrollment_id: int) -> list[Note]:
+    """All that was written in one run, by lesson and field."""
+    rows = tx.execute(
+        select(_n.lesson_key, _n.item, _n.text, _n.written_at)
+        .where(_n.enrollment_id == enrollment_id)
+        .order_by(_n.lesson_key, _n.item)
+    )
+    return [Note(*row) for row in rows]

@@ -1,7 +1,7 @@
 """Learners and what they agreed to: finding, changing, erasing.
 
 Also the door to what else belongs to a person, which lives in `joining`, `enrollments`,
-`suppressions` and `notes`. Refuses to keep two learners for one address.
+`suppressions` and `facts`. Refuses to keep two learners for one address.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from scheduler.store.enrollments import (
     stamped_with_other_tzdata,
     stranded,
 )
+from scheduler.store.facts import AuditRow, add_audit, audit_trail, get_meta, set_meta
 from scheduler.store.joining import Added, NewRun, add_learner, add_many, address_key
 from scheduler.store.mapping import CONSENT, LEARNER, to_consent, to_learner
-from scheduler.store.notes import AuditRow, add_audit, audit_trail, get_meta, set_meta
 from scheduler.store.suppressions import suppress, suppressed, unsuppress
 from scheduler.store.tables import (
     RowId,
@@ -42,6 +42,7 @@ from scheduler.store.tables import (
     deliveries,
     delivery_events,
     learners,
+    notes,
     provider_events,
     ticks,
 )
@@ -179,6 +180,7 @@ def erase(tx: Tx, learner_id: int) -> int:
         delete(provider_events).where(provider_events.c.delivery_id.in_(own_deliveries)),
         delete(deliveries).where(deliveries.c.enrollment_id.in_(own_runs)),
         delete(ticks).where(ticks.c.enrollment_id.in_(own_runs)),
+        delete(notes).where(notes.c.enrollment_id.in_(own_runs)),
         delete(consents).where(consents.c.learner_id == learner_id),
         delete(runs).where(runs.c.learner_id == learner_id),
         delete(learners).where(_l.id == learner_id),

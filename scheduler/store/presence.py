@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 
 from scheduler.store.database import Tx
-from scheduler.store.notes import set_meta
+from scheduler.store.facts import set_meta
 from scheduler.store.tables import meta
 
 _PREFIX = "worker "

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     literal_column,
+    true,
 )
 
 from scheduler.store.columns import UtcTime
@@ -139,6 +140,12 @@ enrollments = Table(
     Column("tzdata_version", String(16), nullable=False),
     # When this row was last written, by the database's own clock; for people, no rule reads it.
     Column("updated_at", UtcTime, nullable=False),
+    # When the person last opened their own page; empty when never.
+    Column("visited_at", UtcTime),
+    # May a lesson that was neither done nor looked at be brought up once more?
+    Column("nudges", Boolean, nullable=False, server_default=true()),
+    # What the person chose to say as they left: a word of the leave page; else empty.
+    Column("left_because", String(16), nullable=False, server_default=""),
     UniqueConstraint("learner_id", "course", "round"),
     # A number is never given twice: old links must not open a stranger's page.
     sqlite_autoincrement=True,
@@ -253,6 +260,21 @@ ticks = Table(
     Column("item", String(200), primary_key=True),
     # When the person first said so.
     Column("ticked_at", UtcTime, nullable=False),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    # The run in which it was written.
+    Column("enrollment_id", RowId, ForeignKey("enrollments.id"), primary_key=True),
+    # Key of the lesson, as the syllabus had it then; `@` before what belongs to no lesson.
+    Column("lesson_key", String(200), primary_key=True),
+    # What it is about: the id of a field of that lesson's page.
+    Column("item", String(200), primary_key=True),
+    # As the person wrote it.
+    Column("text", Text, nullable=False),
+    # When it was last changed.
+    Column("written_at", UtcTime, nullable=False),
 )
 
 suppressions = Table(
