@@ -6,7 +6,7 @@ One transaction a batch, replayed without harm. Refuses to send: it only writes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -52,17 +52,18 @@ class Planner:
             runs = claims.due_enrollments(tx, now, most)
             if not runs:
                 return 0
-            keys = ledger.lesson_keys(tx, runs)
-            owed_already = ledger.open_lessons(tx, [run.id for run in runs])
+            lessons = ledger.lesson_states(tx, runs)
             addresses = people.addresses(tx, [run.learner_id for run in runs])
             owed: list[NewDelivery] = []
             changed: list[Enrollment] = []
             for run in runs:
-                if owed_already.get(run.id):
+                if any(map(ledger.is_open, lessons[run.id].values())):
                     # One lesson open at a time: settling it brings the next slot.
                     changed.append(replace(run, next_due_at=None))
                     continue
-                run, rows = self._plan_one(run, keys, addresses[run.learner_id], now)
+                run, rows = self._plan_one(
+                    run, set(lessons[run.id]), addresses[run.learner_id], now
+                )
                 changed.append(run)
                 owed.extend(rows)
             ledger.owe(tx, owed, now)
@@ -73,7 +74,7 @@ class Planner:
     def _plan_one(
         self,
         run: Enrollment,
-        keys: Mapping[int, set[str]],
+        keys: set[str],
         address: str,
         now: datetime,
     ) -> tuple[Enrollment, list[NewDelivery]]:
@@ -87,7 +88,7 @@ class Planner:
         at_night = due.is_night(run.timezone, now, run.next_due_at or now)
         if syllabus is None or too_soon or at_night:
             return self._at_next_slot(run, now), []
-        choice = progress.next_lesson(syllabus, keys.get(run.id, set()))
+        choice = progress.next_lesson(syllabus, keys)
         if isinstance(choice, progress.Finished):
             run = finished(run, now)
             return run, owed_at_finish(run, address, syllabus, now)

@@ -8,7 +8,7 @@ content comes from a `Composer`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from datetime import timedelta
 
@@ -55,15 +55,15 @@ class Preparer:
 
     def sift(self, batch: Sequence[Claimed], counts: Counter[str]) -> list[Claimed]:
         """Those of a batch that may leave now; the others are withdrawn or put off."""
-        gone = [claimed for claimed in batch if self._is_gone(claimed)]
+        gone = {claimed.delivery.id for claimed in batch if self._is_gone(claimed)}
         if gone:
-            self._withdraw(gone, counts)
-            batch = [claimed for claimed in batch if claimed not in gone]
-        asleep = [claimed for claimed in batch if self._would_wake(claimed)]
-        if asleep:
-            self._put_off(asleep)
-            batch = [claimed for claimed in batch if claimed not in asleep]
-        return list(batch)
+            self._withdraw([c for c in batch if c.delivery.id in gone], counts)
+        seconds = _seconds([c for c in batch if c.delivery.id not in gone])
+        asleep = {claimed.delivery.id for claimed in batch if self._would_wake(claimed)}
+        later = (seconds | asleep) - gone
+        if later:
+            self._put_off([c for c in batch if c.delivery.id in later], seconds)
+        return [c for c in batch if c.delivery.id not in gone | later]
 
     def compose(self, window: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
         """Write these; what cannot be written is set aside, whatever the composer does."""
@@ -128,8 +128,8 @@ class Preparer:
             delivery.first_due_at or delivery.not_before,
         )
 
-    def _put_off(self, asleep: Sequence[Claimed]) -> None:
-        """A lesson that an outage or a retry has brought into the night waits for the morning."""
+    def _put_off(self, later: Sequence[Claimed], seconds: Set[str]) -> None:
+        """What an outage or a retry has brought into the night, or beside another, waits."""
         now = self._clock.now()
         releases = [
             Release(
@@ -140,14 +140,17 @@ class Preparer:
                     claimed.enrollment.cadence,
                     claimed.enrollment.timezone,
                     after=now,
-                    last_sent_at=claimed.enrollment.last_sent_at,
+                    last_sent_at=now if second else claimed.enrollment.last_sent_at,
                     min_gap=self._min_gap,
                 ),
-                verdict="it became night before it could leave",
+                verdict="an earlier lesson leaves first"
+                if second
+                else "it became night before it could leave",
                 burn_attempt=False,
                 new_slot=True,
             )
-            for claimed in asleep
+            for claimed in later
+            for second in [claimed.delivery.id in seconds]
         ]
         with self._db.write("put off") as tx:
             claims.release(tx, owner=self._owner, releases=releases, now=now)
@@ -227,3 +230,18 @@ class Preparer:
                     document=self._composer.document(version),
                     now=now,
                 )
+
+
+def _seconds(batch: Sequence[Claimed]) -> Set[str]:
+    """Lessons whose run has an earlier one in the same batch: two must not leave together."""
+    firsts: dict[int, Claimed] = {}
+    seconds: set[str] = set()
+    for claimed in batch:
+        if claimed.delivery.kind is not DeliveryKind.LESSON:
+            continue
+        first = firsts.setdefault(claimed.enrollment.id, claimed)
+        if first is not claimed:
+            later = max(first, claimed, key=lambda c: (c.delivery.created_at, c.delivery.id))
+            seconds.add(later.delivery.id)
+            firsts[claimed.enrollment.id] = claimed if later is first else first
+    return seconds

@@ -24,6 +24,8 @@ from scheduler.store import Database, Tx, ledger, people
 from scheduler.store.ledger import NewDelivery, Settlement
 from scheduler.zones import zone
 
+_D = DeliveryState
+
 
 class Settler:
     """Settles windows of outcomes for one provider."""
@@ -123,10 +125,11 @@ class Settler:
             ],
             now,
         )
+        self._part_the_late(tx, settled, now)
         if not handed_over:
             return
         runs = people.enrollments(tx, list(handed_over), lock=True)
-        keys = ledger.lesson_keys(tx, list(runs.values()))
+        lessons = ledger.lesson_states(tx, list(runs.values()))
         slots: dict[tuple[object, ...], datetime] = {}
         changed: list[Enrollment] = []
         ended: list[Enrollment] = []
@@ -139,7 +142,7 @@ class Settler:
             if delivery.round != run.round or not running or syllabus is None:
                 changed.append(run)
                 continue
-            choice = progress.next_lesson(syllabus, keys.get(run.id, set()))
+            choice = progress.next_lesson(syllabus, set(lessons[run.id]))
             known = delivery.state is DeliveryState.ACCEPTED
             if isinstance(choice, progress.Finished) and known:
                 run = finished(run, now)
@@ -154,10 +157,44 @@ class Settler:
                         last_sent_at=run.last_sent_at,
                         min_gap=self._min_gap,
                     )
-                run = replace(run, next_due_at=slots[group])
+                if any(map(ledger.is_open, lessons[run.id].values())):
+                    # Late news brought an earlier lesson back: it takes the place of the next.
+                    ledger.postpone_open(tx, run.id, not_before=slots[group])
+                else:
+                    run = replace(run, next_due_at=slots[group])
             changed.append(run)
         people.save_enrollments(tx, changed)
         self._owe_endings(tx, ended, now)
+
+    def _part_the_late(self, tx: Tx, settled: Sequence[Delivery], now: datetime) -> None:
+        """Keep a lesson that waits after all from leaving beside one that was owed meanwhile.
+
+        While it was in doubt it counted as sent, and its run may have gone on.
+        """
+        waiting = {
+            d.enrollment_id: d
+            for d in settled
+            if d.kind is DeliveryKind.LESSON and d.state is DeliveryState.WAITING
+        }
+        if not waiting:
+            return
+        runs = people.enrollments(tx, list(waiting), lock=True)
+        owed = ledger.open_lessons(tx, list(waiting))
+        for run in runs.values():
+            late = waiting[run.id]
+            others = [d for d in owed[run.id] if d.id != late.id]
+            if not others or run.state is EnrollmentState.PAUSED:
+                continue
+            in_hand = any(d.state in (_D.CLAIMED, _D.SENDING) for d in others)
+            first_at = now if in_hand else late.not_before
+            slot = due.next_slot(
+                run.cadence,
+                run.timezone,
+                after=first_at,
+                last_sent_at=first_at,
+                min_gap=self._min_gap,
+            )
+            ledger.postpone_open(tx, run.id, not_before=slot, but_not="" if in_hand else late.id)
 
     def when_again(self, tx: Tx, delivery: Delivery, now: datetime) -> datetime:
         """When the one extra copy of an uncertain hand-over may leave (UTC).

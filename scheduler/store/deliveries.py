@@ -19,6 +19,9 @@ from scheduler.store.tables import deliveries as ledger
 
 _d = ledger.c
 
+#: A lesson in one of these is still to go; an uncertain one has gone as far as anybody knows.
+_OPEN = ("due", "claimed", "sending", "waiting")
+
 
 def delivery(tx: Tx, delivery_id: str) -> Delivery | None:
     """The delivery with this id."""
@@ -65,14 +68,24 @@ def lesson_keys(tx: Tx, enrollments: Sequence[Enrollment]) -> dict[int, set[str]
 
     Every run asked for has an entry, possibly empty.
     """
-    keys: dict[int, set[str]] = {run.id: set() for run in enrollments}
-    if keys:
+    return {number: set(states) for number, states in lesson_states(tx, enrollments).items()}
+
+
+def lesson_states(tx: Tx, enrollments: Sequence[Enrollment]) -> dict[int, dict[str, str]]:
+    """The same with the state of each, as the ledger writes it."""
+    states: dict[int, dict[str, str]] = {run.id: {} for run in enrollments}
+    if states:
         packed = batch.pack(
             tx.dialect.name, ("id", "round"), ((run.id, run.round) for run in enrollments)
         )
-        for enrollment_id, key in tx.execute(_lesson_keys(tx.dialect.name), packed).all():
-            keys[enrollment_id].add(key)
-    return keys
+        for enrollment_id, key, state in tx.execute(_lessons(tx.dialect.name), packed).all():
+            states[enrollment_id][key] = state
+    return states
+
+
+def is_open(state: str) -> bool:
+    """Is a lesson in this state still to go?"""
+    return state in _OPEN
 
 
 def letter_keys(tx: Tx, enrollment_id: int, round: int) -> set[str]:  # noqa: A002
@@ -103,10 +116,10 @@ def open_lessons(tx: Tx, enrollment_ids: Sequence[int]) -> dict[int, list[Delive
 
 
 @cache
-def _lesson_keys(dialect: str) -> Select[Any]:
+def _lessons(dialect: str) -> Select[Any]:
     b = batch.table(dialect, {"id": RowId, "round": Integer()})
     return (
-        select(_d.enrollment_id, _d.key)
+        select(_d.enrollment_id, _d.key, _d.state)
         .select_from(b.join(ledger, (_d.enrollment_id == b.c.id) & (_d.round == b.c.round)))
         .where(state_in(_d.kind, "lesson"), _d.state != "cancelled")
     )
@@ -120,7 +133,7 @@ def _open_lessons(dialect: str) -> Select[Any]:
         .where(
             _d.enrollment_id.in_(select(b.c.id)),
             state_in(_d.kind, "lesson"),
-            state_in(_d.state, "due", "claimed", "sending", "waiting"),
+            state_in(_d.state, *_OPEN),
         )
         .order_by(_d.created_at, _d.id)
     )

@@ -26,7 +26,9 @@ from scheduler.store.deliveries import (
     deliveries_of,
     delivery,
     id_prefix,
+    is_open,
     lesson_keys,
+    lesson_states,
     letter_keys,
     open_lessons,
 )
@@ -45,9 +47,11 @@ __all__ = [
     "deliveries_of",
     "delivery",
     "history",
+    "is_open",
     "keep_version",
     "known_versions",
     "lesson_keys",
+    "lesson_states",
     "letter_keys",
     "open_lessons",
     "owe",
@@ -218,13 +222,18 @@ def postpone_open(
     *,
     not_before: datetime,
     kind: DeliveryKind = DeliveryKind.LESSON,
+    but_not: str = "",
 ) -> int:
-    """Move what is due or waiting to another instant, earlier or later; returns how many."""
+    """Move what is due or waiting to another instant, earlier or later; returns how many.
+
+    The delivery `but_not` stays where it is.
+    """
     statement = (
         update(deliveries)
         .where(
             _d.enrollment_id == enrollment_id,
             _d.kind == str(kind),
+            _d.id != but_not,
             state_in(_d.state, "due", "waiting"),
         )
         # A break is not a delay of delivery: the days for trying begin when it may go again.

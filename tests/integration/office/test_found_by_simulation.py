@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import time, timedelta
 
@@ -9,7 +10,7 @@ import pytest
 
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.domain.provider import Fault, Refused, Uncertain
+from scheduler.domain.provider import Deferred, Fault, Refused, Uncertain
 from scheduler.domain.syllabus import LessonRef
 from scheduler.errors import NotAllowed
 from scheduler.store import Database
@@ -142,3 +143,62 @@ def test_who_resumes_after_a_lesson_failed_gets_that_lesson_next(db: Database):
     office.enrolling.resume(run, agreed("resume"))
     office.pass_time(timedelta(days=3))
     assert office.lessons() == ["one", "two"]
+
+
+@pytest.fixture
+def refused_late(db: Database) -> tuple[Office, int]:
+    """Lesson one was in doubt, the next was asked for, and then one turned out not taken."""
+    office = Office(db)
+    run = office.join()
+    office.letterbox.answers["one"] = Uncertain("the worker was frozen")
+    office.work()
+    del office.letterbox.answers["one"]
+    office.enrolling.next_now(run, agreed("next"))
+    frozen = office.deliveries(run)["one"]
+    answer = Deferred("421 not taken", after=timedelta(minutes=5))
+    office.dispatcher._settler.settle([(frozen.id, answer)], {frozen.id: frozen}, Counter())
+    states = {key: row.state for key, row in office.deliveries(run).items()}
+    assert (states["one"], states["two"]) == (DeliveryState.WAITING, DeliveryState.DUE)
+    return office, run
+
+
+def test_a_lesson_that_was_not_taken_after_all_leaves_before_the_one_asked_for_meanwhile(
+    refused_late: tuple[Office, int],
+):
+    office, _ = refused_late
+    office.work()
+    assert office.lessons() == []
+    office.pass_time(timedelta(days=4))
+    assert office.lessons() == ["one", "two", "three"]
+    assert office.mornings() == ["Mon 23 09:05", "Tue 24 07:00", "Wed 25 07:00"]
+
+
+def test_asking_for_the_next_of_two_owed_lessons_brings_one(refused_late: tuple[Office, int]):
+    office, run = refused_late
+    office.enrolling.next_now(run, agreed("next"))
+    office.work()
+    assert office.lessons() == ["one"]
+    office.pass_time(timedelta(days=4))
+    assert office.mornings() == ["Mon 23 09:00", "Tue 24 07:00", "Wed 25 07:00"]
+
+
+def test_an_earlier_lesson_that_waits_gives_way_to_the_one_that_has_just_left(db: Database):
+    office = Office(db)
+    run = office.join()
+    office.letterbox.answers["one"] = Uncertain("the worker was frozen")
+    office.work()
+    office.enrolling.next_now(run, agreed("next"))
+    frozen = office.deliveries(run)["one"]
+    answer = Deferred("421 not taken", after=timedelta(minutes=5))
+
+    def thaw(_: object) -> None:  # the frozen worker comes back while another sends the next
+        settle = office.dispatcher._settler.settle
+        settle([(frozen.id, answer)], {frozen.id: frozen}, Counter())
+
+    del office.letterbox.answers["one"]
+    office.letterbox.before = thaw
+    office.work()
+    office.letterbox.before = lambda _: None
+    office.pass_time(timedelta(days=4))
+    assert office.lessons() == ["two", "one", "three"]
+    assert office.mornings() == ["Mon 23 09:00", "Tue 24 07:00", "Wed 25 07:00"]
