@@ -153,6 +153,7 @@ def refused_late(db: Database) -> tuple[Office, int]:
     office.letterbox.answers["one"] = Uncertain("the worker was frozen")
     office.work()
     del office.letterbox.answers["one"]
+    office.sleep(timedelta(minutes=1))
     office.enrolling.next_now(run, agreed("next"))
     frozen = office.deliveries(run)["one"]
     answer = Deferred("421 not taken", after=timedelta(minutes=5))
@@ -170,7 +171,7 @@ def test_a_lesson_that_was_not_taken_after_all_leaves_before_the_one_asked_for_m
     assert office.lessons() == []
     office.pass_time(timedelta(days=4))
     assert office.lessons() == ["one", "two", "three"]
-    assert office.mornings() == ["Mon 23 09:05", "Tue 24 07:00", "Wed 25 07:00"]
+    assert office.mornings() == ["Mon 23 09:06", "Tue 24 07:00", "Wed 25 07:00"]
 
 
 def test_asking_for_the_next_of_two_owed_lessons_brings_one(refused_late: tuple[Office, int]):
@@ -179,7 +180,7 @@ def test_asking_for_the_next_of_two_owed_lessons_brings_one(refused_late: tuple[
     office.work()
     assert office.lessons() == ["one"]
     office.pass_time(timedelta(days=4))
-    assert office.mornings() == ["Mon 23 09:00", "Tue 24 07:00", "Wed 25 07:00"]
+    assert office.mornings() == ["Mon 23 09:01", "Tue 24 07:00", "Wed 25 07:00"]
 
 
 def test_an_earlier_lesson_that_waits_gives_way_to_the_one_that_has_just_left(db: Database):
@@ -187,6 +188,7 @@ def test_an_earlier_lesson_that_waits_gives_way_to_the_one_that_has_just_left(db
     run = office.join()
     office.letterbox.answers["one"] = Uncertain("the worker was frozen")
     office.work()
+    office.sleep(timedelta(minutes=1))
     office.enrolling.next_now(run, agreed("next"))
     frozen = office.deliveries(run)["one"]
     answer = Deferred("421 not taken", after=timedelta(minutes=5))
@@ -201,4 +203,4 @@ def test_an_earlier_lesson_that_waits_gives_way_to_the_one_that_has_just_left(db
     office.letterbox.before = lambda _: None
     office.pass_time(timedelta(days=4))
     assert office.lessons() == ["two", "one", "three"]
-    assert office.mornings() == ["Mon 23 09:00", "Tue 24 07:00", "Wed 25 07:00"]
+    assert office.mornings() == ["Mon 23 09:01", "Tue 24 07:00", "Wed 25 07:00"]
