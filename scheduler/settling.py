@@ -24,8 +24,6 @@ from scheduler.store import Database, Tx, ledger, people
 from scheduler.store.ledger import NewDelivery, Settlement
 from scheduler.zones import zone
 
-_D = DeliveryState
-
 
 class Settler:
     """Settles windows of outcomes for one provider."""
@@ -125,7 +123,6 @@ class Settler:
             ],
             now,
         )
-        self._part_the_late(tx, settled, now)
         if not handed_over:
             return
         runs = people.enrollments(tx, list(handed_over), lock=True)
@@ -165,36 +162,6 @@ class Settler:
             changed.append(run)
         people.save_enrollments(tx, changed)
         self._owe_endings(tx, ended, now)
-
-    def _part_the_late(self, tx: Tx, settled: Sequence[Delivery], now: datetime) -> None:
-        """Keep a lesson that waits after all from leaving beside one that was owed meanwhile.
-
-        While it was in doubt it counted as sent, and its run may have gone on.
-        """
-        waiting = {
-            d.enrollment_id: d
-            for d in settled
-            if d.kind is DeliveryKind.LESSON and d.state is DeliveryState.WAITING
-        }
-        if not waiting:
-            return
-        runs = people.enrollments(tx, list(waiting), lock=True)
-        owed = ledger.open_lessons(tx, list(waiting))
-        for run in runs.values():
-            late = waiting[run.id]
-            others = [d for d in owed[run.id] if d.id != late.id]
-            if not others or run.state is EnrollmentState.PAUSED:
-                continue
-            in_hand = any(d.state in (_D.CLAIMED, _D.SENDING) for d in others)
-            first_at = now if in_hand else late.not_before
-            slot = due.next_slot(
-                run.cadence,
-                run.timezone,
-                after=first_at,
-                last_sent_at=first_at,
-                min_gap=self._min_gap,
-            )
-            ledger.postpone_open(tx, run.id, not_before=slot, but_not="" if in_hand else late.id)
 
     def when_again(self, tx: Tx, delivery: Delivery, now: datetime) -> datetime:
         """When the one extra copy of an uncertain hand-over may leave (UTC).

@@ -163,44 +163,23 @@ def refused_late(db: Database) -> tuple[Office, int]:
     return office, run
 
 
-def test_a_lesson_that_was_not_taken_after_all_leaves_before_the_one_asked_for_meanwhile(
+def test_a_lesson_that_was_not_taken_after_all_gives_way_to_the_one_asked_for_meanwhile(
     refused_late: tuple[Office, int],
 ):
     office, _ = refused_late
     office.work()
-    assert office.lessons() == []
     office.pass_time(timedelta(days=4))
-    assert office.lessons() == ["one", "two", "three"]
-    assert office.mornings() == ["Mon 23 09:06", "Tue 24 07:00", "Wed 25 07:00"]
+    assert office.lessons() == ["two", "one", "three"]
+    assert office.mornings() == ["Mon 23 09:01", "Tue 24 07:00", "Wed 25 07:00"]
 
 
-def test_asking_for_the_next_of_two_owed_lessons_brings_one(refused_late: tuple[Office, int]):
+def test_of_two_lessons_that_may_leave_at_once_the_earlier_does(
+    refused_late: tuple[Office, int],
+):
     office, run = refused_late
     office.enrolling.next_now(run, agreed("next"))
     office.work()
     assert office.lessons() == ["one"]
     office.pass_time(timedelta(days=4))
-    assert office.mornings() == ["Mon 23 09:01", "Tue 24 07:00", "Wed 25 07:00"]
-
-
-def test_an_earlier_lesson_that_waits_gives_way_to_the_one_that_has_just_left(db: Database):
-    office = Office(db)
-    run = office.join()
-    office.letterbox.answers["one"] = Uncertain("the worker was frozen")
-    office.work()
-    office.sleep(timedelta(minutes=1))
-    office.enrolling.next_now(run, agreed("next"))
-    frozen = office.deliveries(run)["one"]
-    answer = Deferred("421 not taken", after=timedelta(minutes=5))
-
-    def thaw(_: object) -> None:  # the frozen worker comes back while another sends the next
-        settle = office.dispatcher._settler.settle
-        settle([(frozen.id, answer)], {frozen.id: frozen}, Counter())
-
-    del office.letterbox.answers["one"]
-    office.letterbox.before = thaw
-    office.work()
-    office.letterbox.before = lambda _: None
-    office.pass_time(timedelta(days=4))
-    assert office.lessons() == ["two", "one", "three"]
+    assert office.lessons() == ["one", "two", "three"]
     assert office.mornings() == ["Mon 23 09:01", "Tue 24 07:00", "Wed 25 07:00"]
