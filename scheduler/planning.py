@@ -55,18 +55,23 @@ class Planner:
             lessons = ledger.lesson_states(tx, runs)
             addresses = people.addresses(tx, [run.learner_id for run in runs])
             owed: list[NewDelivery] = []
+            opened: list[int] = []
             changed: list[Enrollment] = []
+            choose = progress.choosing()
             for run in runs:
+                keys = frozenset(lessons[run.id])
                 if any(map(ledger.is_open, lessons[run.id].values())):
                     # One lesson open at a time: settling it brings the next slot.
-                    changed.append(replace(run, next_due_at=None))
+                    opened.append(run.id)
                     continue
-                run, rows = self._plan_one(
-                    run, set(lessons[run.id]), addresses[run.learner_id], now
-                )
-                changed.append(run)
+                moved, rows = self._plan_one(run, choose, keys, addresses[run.learner_id], now)
+                if moved is None:
+                    opened.append(run.id)
+                else:
+                    changed.append(moved)
                 owed.extend(rows)
             ledger.owe(tx, owed, now)
+            people.lesson_opened(tx, opened)
             people.save_enrollments(tx, changed)
         counts["planned"] += sum(1 for row in owed if row.kind is DeliveryKind.LESSON)
         return len(runs)
@@ -74,10 +79,12 @@ class Planner:
     def _plan_one(
         self,
         run: Enrollment,
-        keys: set[str],
+        choose: progress.Choose,
+        keys: frozenset[str],
         address: str,
         now: datetime,
-    ) -> tuple[Enrollment, list[NewDelivery]]:
+    ) -> tuple[Enrollment | None, list[NewDelivery]]:
+        """What the run becomes, None if a lesson is now open; and what is owed to it."""
         syllabus = self._syllabi(run.course)
         too_soon = not due.may_send(
             run.timezone,
@@ -88,7 +95,7 @@ class Planner:
         at_night = due.is_night(run.timezone, now, run.next_due_at or now)
         if syllabus is None or too_soon or at_night:
             return self._at_next_slot(run, now), []
-        choice = progress.next_lesson(syllabus, keys)
+        choice = choose(syllabus, keys)
         if isinstance(choice, progress.Finished):
             run = finished(run, now)
             return run, owed_at_finish(run, address, syllabus, now)
@@ -110,7 +117,7 @@ class Planner:
             position=choice.lesson.position,
         )
         # Nothing further is planned for this run until this delivery has settled.
-        return replace(run, next_due_at=None), [lesson]
+        return None, [lesson]
 
     def _at_next_slot(self, run: Enrollment, now: datetime) -> Enrollment:
         # One second on: a slot that is now has just been turned down.

@@ -8,7 +8,7 @@ content comes from a `Composer`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import timedelta
 
@@ -52,6 +52,8 @@ class Preparer:
         self._settler = settler
         self._owner = owner
         self._min_gap = min_gap
+        #: Content versions that are in the store; none is ever taken out of it.
+        self._kept: set[str] = set()
 
     def sift(self, batch: Sequence[Claimed], counts: Counter[str]) -> list[Claimed]:
         """Those of a batch that may leave now; the others are withdrawn or put off."""
@@ -212,16 +214,19 @@ class Preparer:
         """Store each content version before its first message leaves, for "read online"."""
         of_delivery = {c.delivery.id: c for c in window}
         versions = {m.version: of_delivery[m.delivery_id] for m in messages}
-        if not versions:
-            return
-        with self._db.read() as tx:
-            unknown = versions.keys() - ledger.known_versions(tx, list(versions))
+        unknown = versions.keys() - self._kept
         if not unknown:
             return
+        with self._db.read() as tx:
+            missing = unknown - ledger.known_versions(tx, list(unknown))
+        if missing:
+            self._keep({version: versions[version] for version in missing})
+        self._kept |= unknown
+
+    def _keep(self, versions: Mapping[str, Claimed]) -> None:
         now = self._clock.now()
         with self._db.write("keep versions") as tx:
-            for version in unknown:
-                claimed = versions[version]
+            for version, claimed in versions.items():
                 ledger.keep_version(
                     tx,
                     version=version,

@@ -127,39 +127,46 @@ class Settler:
             return
         runs = people.enrollments(tx, list(handed_over), lock=True)
         lessons = ledger.lesson_states(tx, list(runs.values()))
+        choose = progress.choosing()
         slots: dict[tuple[object, ...], datetime] = {}
+        gone_on: list[tuple[int, datetime, datetime]] = []
         changed: list[Enrollment] = []
         ended: list[Enrollment] = []
         for run in runs.values():
             delivery = handed_over[run.id]
             sent_at = delivery.sending_at or now
-            run = replace(run, last_sent_at=max(sent_at, run.last_sent_at or sent_at))
+            last_sent_at = max(sent_at, run.last_sent_at or sent_at)
             syllabus = self._syllabi(run.course)
             running = run.state in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
             if delivery.round != run.round or not running or syllabus is None:
-                changed.append(run)
+                changed.append(replace(run, last_sent_at=last_sent_at))
                 continue
-            choice = progress.next_lesson(syllabus, set(lessons[run.id]))
+            choice = choose(syllabus, frozenset(lessons[run.id]))
             known = delivery.state is DeliveryState.ACCEPTED
             if isinstance(choice, progress.Finished) and known:
-                run = finished(run, now)
+                run = finished(replace(run, last_sent_at=last_sent_at), now)
                 ended.append(run)
-            elif run.state is EnrollmentState.ACTIVE:
-                group = (run.timezone, run.cadence, run.last_sent_at)
-                if group not in slots:
-                    slots[group] = due.next_slot(
-                        run.cadence,
-                        run.timezone,
-                        after=now,
-                        last_sent_at=run.last_sent_at,
-                        min_gap=self._min_gap,
-                    )
-                if any(map(ledger.is_open, lessons[run.id].values())):
-                    # Late news brought an earlier lesson back: it takes the place of the next.
-                    ledger.postpone_open(tx, run.id, not_before=slots[group])
-                else:
-                    run = replace(run, next_due_at=slots[group])
-            changed.append(run)
+                changed.append(run)
+                continue
+            if run.state is EnrollmentState.PAUSED:
+                changed.append(replace(run, last_sent_at=last_sent_at))
+                continue
+            group = (run.timezone, run.cadence, last_sent_at)
+            if group not in slots:
+                slots[group] = due.next_slot(
+                    run.cadence,
+                    run.timezone,
+                    after=now,
+                    last_sent_at=last_sent_at,
+                    min_gap=self._min_gap,
+                )
+            if any(map(ledger.is_open, lessons[run.id].values())):
+                # Late news brought an earlier lesson back: it takes the place of the next.
+                ledger.postpone_open(tx, run.id, not_before=slots[group])
+                changed.append(replace(run, last_sent_at=last_sent_at))
+            else:
+                gone_on.append((run.id, last_sent_at, slots[group]))
+        people.lesson_handed_over(tx, gone_on)
         people.save_enrollments(tx, changed)
         self._owe_endings(tx, ended, now)
 

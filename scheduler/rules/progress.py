@@ -6,7 +6,7 @@ removing and reordering lessons cannot lose anybody's place.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -136,3 +136,19 @@ def next_lesson(syllabus: Syllabus, handed_over: Collection[str]) -> NextLesson:
         return Finished()
     first = min(ahead, key=lambda ref: ref.position)
     return Send(first) if first.readiness is Readiness.PUBLISHED else Hold(first)
+
+
+Choose = Callable[[Syllabus, frozenset[str]], NextLesson]
+
+
+def choosing() -> Choose:
+    """`next_lesson` for one batch of runs, worked out once for those with the same past."""
+    known: dict[tuple[str, frozenset[str]], NextLesson] = {}
+
+    def choose(syllabus: Syllabus, handed_over: frozenset[str]) -> NextLesson:
+        past = (syllabus.course, handed_over)
+        if past not in known:
+            known[past] = next_lesson(syllabus, handed_over)
+        return known[past]
+
+    return choose

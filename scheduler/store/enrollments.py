@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    null,
     select,
     update,
 )
@@ -28,7 +29,7 @@ from scheduler import zones
 from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.domain.syllabus import Cadence
 from scheduler.store import batch, tables, upsert
-from scheduler.store.columns import UtcTime
+from scheduler.store.columns import UtcTime, to_text
 from scheduler.store.database import Tx
 from scheduler.store.facts import get_meta, set_meta
 from scheduler.store.mapping import ENROLLMENT, from_cadence, to_enrollment
@@ -54,6 +55,9 @@ _SAVED: batch.Shape = {
     "next_due_at": UtcTime(),
     "paused_until": UtcTime(),
 }
+
+#: What a hand-over changes, like `_SAVED`.
+_GONE_ON: batch.Shape = {"last_sent_at": UtcTime(), "next_due_at": UtcTime()}
 
 
 def enrollment(tx: Tx, enrollment_id: int, *, lock: bool = False) -> Enrollment | None:
@@ -144,6 +148,21 @@ def save_enrollments(tx: Tx, many: Sequence[Enrollment]) -> None:
     tx.execute(_save(tx.dialect.name), packed | {"tzdata": tzdata_version()})
 
 
+def lesson_opened(tx: Tx, ids: Sequence[int]) -> None:
+    """A lesson is owed to each of these: nothing further falls until it has settled."""
+    if ids:
+        packed = batch.pack(tx.dialect.name, ("id",), ((number,) for number in ids))
+        tx.execute(_opened(tx.dialect.name), packed)
+
+
+def lesson_handed_over(tx: Tx, many: Sequence[tuple[int, datetime, datetime]]) -> None:
+    """Enrollment, when its lesson was handed over, and when the next one falls; for many runs."""
+    if many:
+        rows = ((number, to_text(sent_at), to_text(due_at)) for number, sent_at, due_at in many)
+        packed = batch.pack(tx.dialect.name, ("id", *_GONE_ON), rows)
+        tx.execute(_handed_over(tx.dialect.name), packed | {"tzdata": tzdata_version()})
+
+
 def pauses_ended(tx: Tx, now: datetime, limit: int) -> list[Enrollment]:
     """Paused runs whose pause is over, oldest first; locked, leaving out what others hold."""
     query = _select().where(tables.PAUSE_ENDS, _e.paused_until <= now).order_by(_e.paused_until)
@@ -230,15 +249,34 @@ def _by_id(dialect: str, lock: bool) -> Select[Any]:
 
 @cache
 def _save(dialect: str) -> Update:
-    b = batch.table(dialect, {"id": RowId} | _SAVED)
+    return _update(dialect, _SAVED)
+
+
+@cache
+def _handed_over(dialect: str) -> Update:
+    return _update(dialect, _GONE_ON)
+
+
+def _update(dialect: str, columns: batch.Shape) -> Update:
+    b = batch.table(dialect, {"id": RowId} | columns)
     return (
         update(runs)
         .where(_e.id == b.c.id)
         .values(
-            {name: b.c[name] for name in _SAVED}
+            {name: b.c[name] for name in columns}
             | {
                 "tzdata_version": bindparam("tzdata", type_=String()),
                 "updated_at": written_at(dialect),
             }
         )
+    )
+
+
+@cache
+def _opened(dialect: str) -> Update:
+    b = batch.table(dialect, {"id": RowId})
+    return (
+        update(runs)
+        .where(_e.id == b.c.id)
+        .values(next_due_at=null(), updated_at=written_at(dialect))
     )

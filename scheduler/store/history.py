@@ -10,7 +10,7 @@ from functools import cache
 from sqlalchemy import Insert, String, insert, select
 
 from scheduler.store import batch
-from scheduler.store.columns import UtcTime
+from scheduler.store.columns import UtcTime, to_text
 from scheduler.store.database import Tx
 from scheduler.store.tables import delivery_events
 
@@ -40,7 +40,7 @@ class DeliveryEventRow:
 
 def append(tx: Tx, changes: Iterable[Change]) -> None:
     """Write the changes down, in the order given."""
-    rows = list(changes)
+    rows = [(number, to_text(at), *what) for number, at, *what in changes]
     if rows:
         tx.execute(_append(tx.dialect.name), batch.pack(tx.dialect.name, _COLUMNS, rows))
 
