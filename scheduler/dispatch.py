@@ -182,7 +182,7 @@ class Dispatcher:
         self._settle(counts)
         # What a failing database interrupted is ours still: nobody went silent over it.
         self._put_back(self._in_hand)
-        if self._is_held():
+        if self._is_held() or not self._anything_waits():
             return Counts(counts)
         self._recoverer.sweep(counts)
         self._recoverer.resolve(counts)
@@ -216,6 +216,12 @@ class Dispatcher:
                 return True
             pause(_FINISH_PAUSE_SECONDS)
             waited += _FINISH_PAUSE_SECONDS
+
+    def _anything_waits(self) -> bool:
+        """Most looks find nothing: one question answers that."""
+        now = self._clock.now()
+        with self._db.read() as tx:
+            return claims.anything_waits(tx, now, now - EVIDENCE_WAIT)
 
     def _is_held(self) -> bool:
         """Is there a reason to send nothing? Said once, not at every look."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Update,
     bindparam,
+    exists,
     func,
     literal,
     literal_column,
@@ -41,6 +42,7 @@ __all__ = [
     "Marked",
     "Release",
     "Swept",
+    "anything_waits",
     "claim",
     "due_enrollments",
     "late_runs",
@@ -55,6 +57,11 @@ _d, _e = deliveries.c, enrollments.c
 
 #: A lesson whose run is not running waits where it is; claiming it would only turn in circles.
 MUST_WAIT = state_in(_d.kind, "lesson") & state_in(_e.state, "pending", "paused")
+
+
+def anything_waits(tx: Tx, now: datetime, in_doubt_since: datetime) -> bool:
+    """Is there anything at all for a pass to do: due, claimable, lapsed, or long in doubt?"""
+    return bool(tx.execute(_anything(), {"now": now, "doubt": in_doubt_since}).scalar_one())
 
 
 def due_enrollments(tx: Tx, now: datetime, limit: int) -> list[Enrollment]:
@@ -92,6 +99,17 @@ def late_runs(tx: Tx, before: datetime, most: int) -> int:
     """How many runs wait for a lesson that fell before this instant; counts up to `most`."""
     waiting = select(_e.id).where(tables.RUN_IS_PLANNED, _e.next_due_at < before).limit(most)
     return int(tx.execute(select(func.count()).select_from(waiting.subquery())).scalar_one())
+
+
+@cache
+def _anything() -> Select[Any]:
+    now, doubt = bindparam("now", type_=UtcTime()), bindparam("doubt", type_=UtcTime())
+    return select(
+        exists().where(tables.RUN_IS_PLANNED, _e.next_due_at <= now)
+        | exists().where(tables.CLAIMABLE, _d.not_before <= now)
+        | exists().where(tables.IN_HAND, _d.lease_until <= now)
+        | exists().where(tables.UNRESOLVED, _d.settled_at < doubt)
+    )
 
 
 @cache

@@ -28,6 +28,7 @@ Asked = list[tuple[str, Any]]
 
 def the_daily_round(room: Room, tx: Tx) -> None:
     run = room.run(tx, next_due_at=room.now)
+    claims.anything_waits(tx, room.now, room.now)
     [due] = claims.due_enrollments(tx, room.now, 500)
     ledger.lesson_keys(tx, [due])
     people.addresses(tx, [due.learner_id])
