@@ -19,14 +19,17 @@ from course.errors import Finding, Notes
 from course.frontmatter import reading as frontmatter
 from course.frontmatter.fields import Fields, Text
 from course.frontmatter.parts import (
+    ACTION_ID,
     Action,
     ChecklistItem,
+    NoteField,
     Question,
     Recall,
     Resource,
     Source,
     read_action,
     read_checklist,
+    read_notes,
     read_quiz,
     read_recall,
     read_resources,
@@ -49,7 +52,7 @@ DEFAULT_SUBJECT = "[{{ course.title }} {{ lesson.number }}/{{ course.total }}] "
 _KEYS = frozenset([
     "title", "subject", "preheader", "draft", "aliases", "language", "objective", "idea", "recall",
     "action", "checklist", "resources", "quiz", "quiz_minutes", "short", "reply", "tomorrow",
-    "sources", "minutes", "after_days", "params", "check", "order", "day",
+    "sources", "minutes", "after_days", "params", "check", "order", "day", "notes", "notes_title",
 ])
 #: Keys other tools write; ours means the same.
 _ALSO_CALLED = {
@@ -70,6 +73,11 @@ _IGNORED = frozenset([
     "expiryDate", "summary", "menu", "linkTitle", "featured", "math", "bibliography", "share",
     "kernelspec", "jupytext", "jupyter", "output", "editor", "format",
 ])
+#: Fields that change nothing about the mail.
+_NOT_MAILED = (
+    "version", "path", "body_line", "draft", "aliases", "ignore", "places", "params", "notes",
+    "notes_title",
+)
 # fmt: on
 
 
@@ -106,6 +114,9 @@ class Lesson:
     reply: str = ""
     tomorrow: str = ""
     sources: tuple[Source, ...] = ()
+    #: What a learner may write on their own page, and the heading over it; not in the mail.
+    notes: tuple[NoteField, ...] = ()
+    notes_title: str = ""
     minutes_override: int | None = None
     #: Letters that follow completion: days after it.
     after_days: int | None = None
@@ -139,7 +150,7 @@ class Lesson:
         """Everything that can be ticked: the starred action first (id `action`), then the rest."""
         if not self.action:
             return self.checklist
-        star = ChecklistItem("action", "All", self.action.do, self.action.minutes, starred=True)
+        star = ChecklistItem(ACTION_ID, "All", self.action.do, self.action.minutes, starred=True)
         return (star, *self.checklist)
 
 
@@ -201,6 +212,8 @@ def parse(
         reply=fields.text("reply"),
         tomorrow=fields.text("tomorrow"),
         sources=read_sources(fields),
+        notes=read_notes(fields),
+        notes_title=fields.text("notes_title"),
         minutes_override=fields.number("minutes", 0, 1000),
         after_days=fields.number("after_days", 0, 3650),
         params=frontmatter.as_mapping(fields, "params"),
@@ -229,7 +242,7 @@ def count_words(markdown: str) -> int:
 
 def _version(lesson: Lesson) -> str:
     content = asdict(lesson)
-    for name in ("version", "path", "body_line", "draft", "aliases", "ignore", "places", "params"):
+    for name in _NOT_MAILED:
         content.pop(name)
     packed = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(packed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -305,6 +318,7 @@ __all__ = [
     "Action",
     "ChecklistItem",
     "Lesson",
+    "NoteField",
     "Question",
     "Recall",
     "Resource",

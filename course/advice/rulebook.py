@@ -14,6 +14,7 @@ BLOCKING: dict[str, str] = {
     "duplicate-number": "two lessons have the same number",
     "empty-body": "the lesson has no text",
     "front-matter": "the front matter or course.yaml cannot be read",
+    "item-id": "the id of a checklist item or of a note cannot be kept",
     "link-value": "an address starts with something a learner typed",
     "mail-large": "the finished mail is so large that Gmail cuts it (a warning when it is near)",
     "no-course": "there is no course at this place, or a folder lacks its course.yaml",

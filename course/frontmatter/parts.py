@@ -14,6 +14,9 @@ from course.frontmatter import reading as frontmatter
 from course.frontmatter.fields import Fields
 
 _RESOURCE = ("kind", "title", "by", "url", "minutes", "core", "why", "transcript")
+#: Id under which the starred action is ticked.
+ACTION_ID = "action"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 KINDS = (
     "video",
     "article",
@@ -87,6 +90,19 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteField:
+    """Something to write on one's own page. `id` names it for good, whatever it asks."""
+
+    id: str
+    ask: str
+    hint: str = ""
+    #: Height of the field, in lines.
+    lines: int = 3
+    #: With a date beside it: by when.
+    by: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where a fact comes from."""
 
@@ -124,6 +140,8 @@ def read_checklist(fields: Fields) -> tuple[ChecklistItem, ...]:
         audience, text = below.text("for", "All"), below.text("do")
         digest = hashlib.sha256(f"{audience}\n{text}".encode("utf-8", "surrogatepass"))
         item_id = below.text("id") or digest.hexdigest()[:8]
+        if "id" in below and not _good_id(below, item_id):
+            continue
         if item_id in items:
             below.error("duplicate-item", "this checklist item stands here twice: keep one")
             continue
@@ -137,6 +155,27 @@ def read_checklist(fields: Fields) -> tuple[ChecklistItem, ...]:
         )
         below.name_strangers(("for", "do", "id", "minutes", "later", "starred"))
     return tuple(items.values())
+
+
+def read_notes(fields: Fields) -> tuple[NoteField, ...]:
+    """What a learner may write down on their own page; two fields with one id are an error."""
+    found: dict[str, NoteField] = {}
+    for below in fields.mappings("notes"):
+        below.need("id")
+        below.need("ask")
+        field_id = below.text("id")
+        if field_id and _good_id(below, field_id):
+            if field_id in found:
+                below.error("duplicate-item", f"two notes have the id `{field_id}`: rename one")
+            found[field_id] = NoteField(
+                field_id,
+                below.text("ask"),
+                below.text("hint"),
+                below.number("lines", 1, 20) or 3,
+                below.flag("by"),
+            )
+        below.name_strangers(("id", "ask", "hint", "lines", "by"))
+    return tuple(found.values())
 
 
 def read_resources(fields: Fields, notes: Notes) -> tuple[Resource, ...]:
@@ -192,6 +231,21 @@ def read_sources(fields: Fields) -> tuple[Source, ...]:
         found.append(Source(below.text("text"), _address(below, "url")))
         below.name_strangers(("text", "url"))
     return tuple(found)
+
+
+def _good_id(fields: Fields, name: str) -> bool:
+    """What a learner marks or writes is kept under this name for years."""
+    if name == ACTION_ID:
+        fields.error("item-id", f"`{name}` is the id of the starred action: choose another", "id")
+    elif not _ID.fullmatch(name):
+        fields.error(
+            "item-id",
+            f"`{name[:40]}` cannot be an id: use up to 64 letters, figures, `-` and `_`",
+            "id",
+        )
+    else:
+        return True
+    return False
 
 
 def _address(fields: Fields, name: str, *, needed: bool = False) -> str:

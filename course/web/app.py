@@ -21,7 +21,18 @@ from starlette.staticfiles import StaticFiles
 
 from course.web import api, assets, desk, guard, health, outbox, webhooks
 from course.web.admin import learners, session, today
-from course.web.learner import confirm, done, inbox, learn, leave, manage, moving, read, signup
+from course.web.learner import (
+    confirm,
+    done,
+    inbox,
+    keeping,
+    learn,
+    leave,
+    manage,
+    moving,
+    read,
+    signup,
+)
 from course.web.pages import template_folders
 from course.web.school import School
 from scheduler.errors import DatabaseUnavailable
@@ -111,6 +122,7 @@ def create_app(school: School) -> FastAPI:
     )
     for door in (signup, inbox, confirm, read, learn, done, manage, moving, leave):
         app.include_router(door.router)
+    app.include_router(keeping.router)
     for door in (session, today, learners):
         app.include_router(door.router)
     if school.demo and school.provider.name == "file":

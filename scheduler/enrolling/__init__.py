@@ -9,10 +9,12 @@ from scheduler.enrolling.desk import EnrollingSettings
 from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
 from scheduler.enrolling.leaving import Leaving
 from scheduler.enrolling.moving import Move, Moving, may_ask
+from scheduler.enrolling.noting import NOTE_LIMIT, Noting, as_kept
 from scheduler.enrolling.pacing import Pacing
 from scheduler.enrolling.ticking import Ticking
 
 __all__ = [
+    "NOTE_LIMIT",
     "Confirmed",
     "Enrolled",
     "Enrolling",
@@ -20,9 +22,10 @@ __all__ = [
     "Move",
     "NewPerson",
     "SignUp",
+    "as_kept",
     "may_ask",
 ]
 
 
-class Enrolling(Joining, Pacing, Ticking, Moving, Leaving):
-    """One desk, five clerks."""
+class Enrolling(Joining, Pacing, Ticking, Noting, Moving, Leaving):
+    """One desk, six clerks."""

@@ -1,7 +1,7 @@
 """What every clerk of the enrolling desk needs: lookups with locks, slots, new rows.
 
 Holds no public promise of its own; see `joining`, `pacing`, `ticking`,
-`moving` and `leaving`.
+`noting`, `moving` and `leaving`.
 """
 
 from __future__ import annotations
@@ -117,6 +117,14 @@ class Desk:
         if syllabus is None:
             raise NotAllowed(f"there is no course {course!r}: `course check` lists the courses")
         return syllabus
+
+    def _names(self, run: Enrollment, lesson_key: str) -> tuple[str, ...]:
+        """The lesson's present key and its old ones; a lesson that is gone has only this one."""
+        syllabus = self._syllabi(run.course)
+        for ref in syllabus.lessons if syllabus else ():
+            if lesson_key == ref.key or lesson_key in ref.aliases:
+                return (ref.key, *ref.aliases)
+        return (lesson_key,)
 
     def _hash(self, address: str) -> str:
         return address_hash(self._salt, people.address_key(address))

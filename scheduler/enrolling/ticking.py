@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from scheduler.domain.enrollment import Enrollment
 from scheduler.enrolling.desk import Desk
 from scheduler.errors import NotAllowed
-from scheduler.store import ticks
+from scheduler.store import Tx, ticks, visits
 
 
 class Ticking(Desk):
@@ -20,21 +22,54 @@ class Ticking(Desk):
         renamed lesson stays done under its new key. Raises `NotAllowed` for a letter, and when
         the run was erased.
         """
-        if lesson_key.startswith("@"):
-            raise NotAllowed(f"{lesson_key!r} is a letter: only a lesson can be done")
+        changed = (item,) if done else ()
+        return self.tick(enrollment_id, lesson_key, changed, () if done else (item,))
+
+    def tick(
+        self,
+        enrollment_id: int,
+        lesson_key: str,
+        done: Collection[str],
+        undone: Collection[str] = (),
+    ) -> bool:
+        """The same for several items of one lesson at once."""
+        _only_lessons(lesson_key)
         now = self._clock.now()
         with self._db.write("mark done") as tx:
             run = self._locked(tx, enrollment_id)
             names = self._names(run, lesson_key)
-            if not done:
-                return ticks.remove(tx, run.id, names, item)
-            ticked = {tick.lesson_key for tick in ticks.ticks_of(tx, run.id) if tick.item == item}
-            return ticked.isdisjoint(names) and ticks.add(tx, run.id, names[0], item, now)
+            visits.record(tx, run.id, now)
+            standing = {t.item for t in ticks.ticks_of(tx, run.id) if t.lesson_key in names}
+            news = [
+                i for i in done if i not in standing and ticks.add(tx, run.id, names[0], i, now)
+            ]
+            gone = [i for i in undone if i not in done and ticks.remove(tx, run.id, names, i)]
+            return bool(news or gone)
 
-    def _names(self, run: Enrollment, lesson_key: str) -> tuple[str, ...]:
-        """The lesson's present key and its old ones; a lesson that is gone has only this one."""
-        syllabus = self._syllabi(run.course)
-        for ref in syllabus.lessons if syllabus else ():
-            if lesson_key == ref.key or lesson_key in ref.aliases:
-                return (ref.key, *ref.aliases)
-        return (lesson_key,)
+    def say_felt(self, enrollment_id: int, lesson_key: str, feeling: str) -> None:
+        """Note how a lesson felt, one of `ticks.FEELINGS`, in place of what was said before.
+
+        An empty one takes it back. Raises `NotAllowed` like `tick`.
+        """
+        _only_lessons(lesson_key)
+        if feeling and feeling not in ticks.FEELINGS:
+            raise NotAllowed(f"{feeling!r} is no feeling: it is one of {', '.join(ticks.FEELINGS)}")
+        now = self._clock.now()
+        with self._db.write("say how it felt") as tx:
+            run = self._locked(tx, enrollment_id)
+            names = self._names(run, lesson_key)
+            visits.record(tx, run.id, now)
+            for other in ticks.FEELINGS:
+                if other != feeling:
+                    ticks.remove(tx, run.id, names, other)
+            if feeling and not _said(tx, run, names, feeling):
+                ticks.add(tx, run.id, names[0], feeling, now)
+
+
+def _said(tx: Tx, run: Enrollment, names: Collection[str], item: str) -> bool:
+    return any(t.item == item and t.lesson_key in names for t in ticks.ticks_of(tx, run.id))
+
+
+def _only_lessons(lesson_key: str) -> None:
+    if lesson_key.startswith("@"):
+        raise NotAllowed(f"{lesson_key!r} is a letter: only a lesson can be done")

@@ -9,16 +9,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from scheduler.store.database import Tx
-from scheduler.store.tables import ticks
+from scheduler.store.tables import enrollments, ticks
 from scheduler.store.upsert import insert
 
 _t = ticks.c
 
 #: The item that is a lesson's one action: with it the lesson is done.
 ACTION = "action"
+#: How the lesson felt, if its reader says so; at most one of them stands.
+CLEAR, CONFUSING = "felt:clear", "felt:confusing"
+FEELINGS = (CLEAR, CONFUSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +59,15 @@ def ticks_of(tx: Tx, enrollment_id: int) -> list[Tick]:
         .order_by(_t.ticked_at, _t.lesson_key, _t.item)
     )
     return [Tick(*row) for row in rows]
+
+
+def felt(tx: Tx, course: str) -> dict[tuple[str, str], int]:
+    """How many runs of a course said so of a lesson, by lesson key and feeling."""
+    e = enrollments.c
+    rows = tx.execute(
+        select(_t.lesson_key, _t.item, func.count())
+        .join(enrollments, e.id == _t.enrollment_id)
+        .where(e.course == course, _t.item.in_(FEELINGS))
+        .group_by(_t.lesson_key, _t.item)
+    )
+    return {(key, item): count for key, item, count in rows}

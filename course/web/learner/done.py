@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from course.links import Purpose
 from course.web import words
-from course.web.desk import LOOK, AtDesk, Desk
-from course.web.learner.sample import as_article
+from course.web.desk import LOOK, AtDesk, Desk, Posted, text
+from course.web.learner.received import FELT, asked_by, felt
 from course.web.learner.standing import Standing, newest_begun, outlook, standing_of
 from course.web.learner.trouble import trouble
-from scheduler.domain.delivery import original_key
+from scheduler.domain.delivery import Claimed, original_key
 from scheduler.errors import NotAllowed
 from scheduler.store import ledger
 
@@ -30,7 +30,7 @@ class _Lesson:
     standing: Standing
     #: As it was sent; may be a name the lesson no longer has.
     key: str
-    delivery_id: str
+    claimed: Claimed
 
 
 @router.api_route("/done/{token}", methods=LOOK)
@@ -50,6 +50,20 @@ def did_it(desk: AtDesk, token: str) -> Response:
 def undo(desk: AtDesk, token: str) -> Response:
     """Not done after all."""
     return _mark(desk, token, done=False)
+
+
+@router.post("/done/{token}/felt")
+def say_felt(desk: AtDesk, form: Posted, token: str) -> Response:
+    """Clear or confusing; said again it replaces what was said, and empty it takes it back."""
+    found = _opened(desk, token)
+    if not isinstance(found, _Lesson):
+        return found
+    feeling = FELT.get(text(form, "felt"), "")
+    try:
+        desk.school.enrolling.say_felt(found.standing.run.id, found.key, feeling)
+    except NotAllowed:  # erased a moment ago
+        return trouble(desk, "gone")
+    return desk.pages.go(f"/done/{token}")
 
 
 def _mark(desk: Desk, token: str, *, done: bool) -> Response:
@@ -77,13 +91,15 @@ def _opened(desk: Desk, token: str) -> _Lesson | Response:
     key = original_key(claimed.delivery.key)
     if standing is None or key.startswith("@"):  # a letter asks for nothing
         return trouble(desk, "gone" if standing is None else "done")
-    return _Lesson(standing, key, claimed.delivery.id)
+    return _Lesson(standing, key, claimed)
 
 
 def _page(desk: Desk, token: str, found: _Lesson) -> Response:
     standing, links, pages = found.standing, desk.school.links, desk.pages
     lesson = standing.lesson(found.key)
     days = standing.days()
+    with desk.school.db.read() as tx:
+        action, if_then = asked_by(tx, standing, found.claimed, links)
     return pages.page(
         "web/done.html",
         standing=standing,
@@ -92,10 +108,14 @@ def _page(desk: Desk, token: str, found: _Lesson) -> Response:
         heading=_heading(standing.done_count, len(days)),
         lesson_title=lesson.title if lesson else standing.lesson_title(found.key),
         number=lesson.number if lesson else 0,
-        article=as_article(standing.course, lesson) if standing.course and lesson else None,
+        action=action,
+        if_then=if_then,
+        writes=bool(lesson and lesson.notes),
+        key=found.key,
+        felt=felt(standing, found.key),
         outlook=outlook(standing),
         learn=pages.path(links.learn(standing.run.id)),
-        read=pages.path(links.read(found.delivery_id)),
+        read=pages.path(links.read(found.claimed.delivery.id)),
         token=token,
     )
 

@@ -98,6 +98,16 @@ class Standing:
         return sum(1 for ref in self.lessons if self.is_done(ref.key))
 
     @property
+    def steps(self) -> int:
+        """What there is to do in this round: signing up, and each lesson not passed over."""
+        return 1 + sum(1 for day in self.days() if day.done or not day.skipped)
+
+    @property
+    def steps_done(self) -> int:
+        """Signing up is the first step, and these pages show only to whoever has taken it."""
+        return 1 + self.done_count
+
+    @property
     def finished(self) -> bool:
         """Every lesson has left, and the learner did what each one sent asked for.
 
@@ -109,9 +119,13 @@ class Standing:
 
     def is_done(self, key: str) -> bool:
         """Has the learner said "I did it" of this lesson? Old names count."""
-        ref = self._ref(key)
-        names = (ref.key, *ref.aliases) if ref else (key,)
+        names = self.names(key)
         return any(tick.item == ACTION and tick.lesson_key in names for tick in self.ticks)
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """The lesson's present key and its old ones; one that is gone has only this one."""
+        ref = self._ref(key)
+        return (ref.key, *ref.aliases) if ref else (key,)
 
     def after_next(self) -> datetime | None:
         """When the lesson after the next one comes, if all goes as planned."""
