@@ -88,6 +88,7 @@ def lesson_fields(fields: Mapping[str, Any], words: Words) -> dict[str, Any]:
     ]  # fmt: skip
     recall, action = fields["recall"], fields["action"]
     return {
+        "key": fields["key"],
         "number": fields["number"],
         "minutes": fields["minutes"],
         "quiz_minutes": fields["quiz_minutes"],

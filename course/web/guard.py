@@ -25,6 +25,11 @@ CSP_MAIL = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 
+#: The same where its reader may answer questions on it, and the page may say that it is open.
+CSP_READ = CSP_MAIL.replace(
+    "form-action 'none'", "script-src 'self'; connect-src 'self'; form-action 'self'"
+)
+
 MAX_BODY = 64 * 1024
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})

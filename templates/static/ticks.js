@@ -52,7 +52,7 @@
           if (open[id] === sent[id]) delete open[id];
         });
         was.value = known.join(" ");
-        if (box.hasAttribute("data-moves")) refresh();
+        if (box.hasAttribute("data-moves") || form.closest("details")) refresh();
       });
     });
 
@@ -62,7 +62,7 @@
   }
 
   function prepare(form) {
-    var button = form.querySelector("button");
+    var button = form.querySelector(".acts button");
     var said = form.querySelector(".saved");
     var busy = Promise.resolve();
     button.hidden = true;

@@ -13,7 +13,7 @@ from course.catalog import Course
 from course.web.words import mail_name
 from scheduler.domain.delivery import DeliveryState
 from scheduler.store.reports import TimelineRow
-from scheduler.store.ticks import ACTION
+from scheduler.store.ticks import ACTION, CLEAR, CONFUSING
 
 _CONSENTS = {
     "signup": "asked to join",
@@ -39,6 +39,7 @@ _STATES = {
     DeliveryState.CANCELLED: "withdrawn",
     DeliveryState.SKIPPED: "skipped",
 }
+_FELT = {CLEAR: "clear", CONFUSING: "confusing"}
 _KNOWN = frozenset(str(state) for state in DeliveryState)
 
 
@@ -69,7 +70,10 @@ def told(rows: Sequence[TimelineRow], courses: Mapping[str, Course]) -> list[Tol
             spoken_of.add(mail)
         elif name and state == "done":
             item = "" if row.detail == ACTION else row.detail
-            lines.append(Told(row.at, f"{_title(name, courses.get(row.course))} done", item))
+            said = _FELT.get(row.detail)
+            what = f"was found {said}" if said else "done"
+            title = _title(name, courses.get(row.course))
+            lines.append(Told(row.at, f"{title} {what}", "" if said else item))
         elif row.what != "signed up":  # the consent says so in the person's own words
             lines.append(Told(row.at, row.what, row.detail))
     return lines

@@ -27,7 +27,7 @@ from scheduler.domain.enrollment import Enrollment
 from scheduler.errors import NotAllowed
 from scheduler.rules import due
 from scheduler.rules.pace import BreakerState
-from scheduler.store import Tx, ledger, pace, people, reports
+from scheduler.store import Tx, ledger, pace, people, reports, ticks
 from scheduler.store.reports import FailureRow, Overview
 from scheduler.zones import zone
 
@@ -54,6 +54,9 @@ class Step:
     reached: int
     lost: int
     biggest: bool
+    #: Readers who said so after it.
+    clear: int
+    confusing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,10 @@ def today(desk: AtDesk, did: str = "") -> Response:
             next_at=_next_at(tx, waits),
             stuck=_stuck(waits),
         )
-        steps = {course.key: _steps(course, reports.funnel(tx, course.key)) for course in courses}
+        steps = {
+            course.key: _steps(course, reports.funnel(tx, course.key), ticks.felt(tx, course.key))
+            for course in courses
+        }
         failures = reports.failures(tx, _FAILURES_SHOWN)
         held = adoption.held(tx, school.settings.base_url)
         resting = pace.breaker(tx, school.provider.name)
@@ -229,7 +235,9 @@ def _errors_in(obstacle: Obstacle) -> tuple[Finding, ...]:
     return tuple(own or errors)
 
 
-def _steps(course: Course, funnel: list[tuple[str, int]]) -> list[Step]:
+def _steps(
+    course: Course, funnel: list[tuple[str, int]], felt: Mapping[tuple[str, str], int]
+) -> list[Step]:
     reached_by_key = dict(funnel)
     reached = [
         sum(reached_by_key.get(key, 0) for key in (ref.key, *ref.aliases))
@@ -242,7 +250,11 @@ def _steps(course: Course, funnel: list[tuple[str, int]]) -> list[Step]:
     for place, (ref, here, gone) in enumerate(rows):
         lesson = course.lessons.get(ref.key)
         title = lesson.title if lesson else ref.key
-        steps.append(Step(ref.position, title, here, gone, biggest=place == worst))
+        clear, confusing = (
+            sum(felt.get((key, feeling), 0) for key in (ref.key, *ref.aliases))
+            for feeling in ticks.FEELINGS
+        )
+        steps.append(Step(ref.position, title, here, gone, place == worst, clear, confusing))
     return steps
 
 

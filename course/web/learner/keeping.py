@@ -39,7 +39,8 @@ class _Place:
 def tick(desk: AtDesk, form: Posted, token: str, key: str) -> Response:
     """What is ticked now and was not, and the other way round; the rest stays as it is.
 
-    So a page that was opened yesterday takes back nothing that was ticked since.
+    So a page that was opened yesterday takes back nothing that was ticked since. The buttons that
+    ask how the lesson felt send the ticks along.
     """
     found = _place(desk, token, key)
     if not isinstance(found, _Place):
@@ -49,23 +50,10 @@ def tick(desk: AtDesk, form: Posted, token: str, key: str) -> Response:
     was = frozenset(text(form, "was").split()) & found.lesson.ids
     now = frozenset(str(value) for value in form.getlist("ticked")) & found.lesson.ids
     try:
-        desk.school.enrolling.tick(
-            found.standing.run.id, found.lesson.key, sorted(now - was), sorted(was - now)
-        )
-    except NotAllowed:  # erased a moment ago
-        return trouble(desk, "gone")
-    return _kept(desk, form, token, found.lesson)
-
-
-@router.post("/learn/{token}/felt/{key}")
-def felt(desk: AtDesk, form: Posted, token: str, key: str) -> Response:
-    """Clear or confusing; said again it replaces what was said."""
-    found = _place(desk, token, key)
-    if not isinstance(found, _Place):
-        return found
-    feeling = FELT.get(text(form, "felt"), "")
-    try:
-        desk.school.enrolling.say_felt(found.standing.run.id, found.lesson.key, feeling)
+        enrolling, run = desk.school.enrolling, found.standing.run.id
+        enrolling.tick(run, found.lesson.key, sorted(now - was), sorted(was - now))
+        if "felt" in form:
+            enrolling.say_felt(run, found.lesson.key, FELT.get(text(form, "felt"), ""))
     except NotAllowed:  # erased a moment ago
         return trouble(desk, "gone")
     return _kept(desk, form, token, found.lesson)

@@ -6,29 +6,38 @@ A sent mail is shown as it was then, whatever has been edited since.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from course.links import Purpose
+from course.mail.document import Document, load
 from course.web.desk import LOOK, AtDesk, Desk, course_or_404
-from course.web.guard import CSP_MAIL
+from course.web.guard import CSP_READ
+from course.web.learner.checking import tried
 from course.web.learner.sample import as_article
 from course.web.learner.standing import SENT, Day, Standing, newest_begun, standing_of
+from course.web.learner.texts import for_learner
 from course.web.learner.trouble import trouble
-from scheduler.domain.delivery import Delivery, original_key
+from scheduler.domain.delivery import Claimed, Delivery, original_key
 from scheduler.store import ledger
 
 router = APIRouter(include_in_schema=False)
 
-#: The button of the mail's template, between its marks.
+#: The button of the mail's template, between its marks; and its questions.
 _DID = re.compile(r"<!--did-->.*?<!--/did-->", re.DOTALL)
+_QUIZ = re.compile(r"<!--quiz-->.*?<!--/quiz-->", re.DOTALL)
 
 
 @router.api_route("/read/{token}", methods=LOOK)
-def read(desk: AtDesk, token: str) -> Response:
-    """The very text that was sent, filled in for the person it was sent to."""
+def read(desk: AtDesk, request: Request, token: str) -> Response:
+    """The very text that was sent, filled in for the person it was sent to.
+
+    Answers to its self-check may stand in the query: then it says what is right about them.
+    """
     link = desk.school.links.open(Purpose.READ, token)
     if link is None:
         return trouble(desk, "read")
@@ -42,7 +51,8 @@ def read(desk: AtDesk, token: str) -> Response:
         return trouble(desk, "unsent")
     page = desk.school.composer.read_online(document, claimed)
     page = _at_home(desk, page, standing, claimed.delivery)
-    return HTMLResponse(page, headers={"content-security-policy": CSP_MAIL})
+    page = _to_try(desk, page, load(document), claimed, request.query_params)
+    return HTMLResponse(page, headers={"content-security-policy": CSP_READ})
 
 
 def _at_home(desk: Desk, page: str, standing: Standing, delivery: Delivery) -> str:
@@ -69,6 +79,19 @@ def _at_home(desk: Desk, page: str, standing: Standing, delivery: Delivery) -> s
         after=after[0] if after else None,
     )
     return page.replace("<!--neighbours-->", beside)
+
+
+def _to_try(
+    desk: Desk, page: str, document: Document, claimed: Claimed, given: Mapping[str, str]
+) -> str:
+    """The mail's questions with buttons to choose by, and what is right about the choice."""
+    lesson = document["lesson"]
+    texts = for_learner(claimed, desk.school.links, document["course"], lesson)
+    here = desk.pages.path(desk.school.links.read(claimed.delivery.id))
+    quiz = desk.pages.piece(
+        "web/_read_quiz.html", questions=tried(lesson["quiz"], texts, given), here=here
+    )
+    return _QUIZ.sub(lambda _: quiz, page)
 
 
 def _beside(desk: Desk, day: Day) -> dict[str, object]:
