@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from course.advice.rulebook import RULES
 from course.errors import Finding
-from course.lesson import DEFAULT_SUBJECT, Lesson, parse
+from course.lesson import DEFAULT_SUBJECT, Lesson, NoteField, parse
 
 WHOLE = """\
 ---
@@ -149,6 +149,25 @@ def test_an_item_keeps_its_id_when_others_move() -> None:
     assert {i.text: i.id for i in before} == {i.text: i.id for i in after}
 
 
+def test_an_item_put_above_moves_no_id_and_an_id_of_ones_own_outlives_the_words() -> None:
+    old = sound(fronted("title: A\nchecklist:\n- do: One\n- {id: two, do: Two}")).checklist
+    front = "title: A\nchecklist:\n- do: Zero\n- do: One\n- {id: two, do: Twice}"
+    new = sound(fronted(front)).checklist
+    assert [item.id for item in new[1:]] == [item.id for item in old]
+
+
+def test_notes_are_asked_on_the_page_and_change_nothing_about_the_mail() -> None:
+    plain = sound(fronted("title: A"))
+    lesson = sound(
+        fronted(
+            "title: A\nnotes_title: Plan\nnotes:\n- {id: a, ask: B, hint: C, lines: 2, by: yes}"
+        )
+    )
+    assert lesson.notes == (NoteField("a", "B", "C", 2, by=True),)
+    assert lesson.notes_title == "Plan"
+    assert lesson.version == plain.version
+
+
 @pytest.mark.parametrize(
     ("name", "key", "number"),
     [
@@ -279,6 +298,14 @@ BROKEN_FRONT = [
     ("title: A\nquiz:\n  - {ask: Q, options: [a, b]}", 4, "quiz", "answer: 1"),
     ("title: A\nquiz:\n  - {ask: Q, options: [a, b], answer: 3}", 4, "front-matter", "from 1 to 2"),
     ("title: A\nchecklist:\n  - {do: x}\n  - {do: x}", 5, "duplicate-item", "keep one"),
+    ("title: A\nchecklist:\n  - {id: action, do: x}", 4, "item-id", "choose another"),
+    ("title: A\nchecklist:\n  - {id: a b, do: x}", 4, "item-id", "letters, figures"),
+    ("title: A\nnotes:\n  - {id: 'felt:clear', ask: x}", 4, "item-id", "letters, figures"),
+    ("title: A\nnotes:\n  - {ask: x}", 4, "front-matter", "`id` of `notes` is missing"),
+    ("title: A\nnotes:\n  - {id: x}", 4, "front-matter", "`ask` of `notes` is missing"),
+    ("title: A\nnotes:\n  - {id: a, ask: x}\n  - {id: a, ask: y}", 5, "duplicate-item", "rename"),
+    ("title: A\nnotes:\n  - {id: a, ask: x, lines: 21}", 4, "front-matter", "from 1 to 20"),
+    ("title: A\nnotes: remember this", 3, "front-matter", "`notes`"),
     ("title: {{ course.title }}", 2, "front-matter", "quot"),
     ("title: A\nshort: \x01", 3, "front-matter", "delete"),
 ]

@@ -68,24 +68,24 @@ def test_the_page_shows_the_action_and_one_button(browser, link):
 def test_pressing_it_says_how_far_one_has_come_and_what_comes_next(school, browser, run, link):
     page = browser.follow(browser.post(forms(browser.get(link).text)[0].action)).text
     assert heading(page) == "One down."
-    assert "1 of 3 done" in page
-    assert full_dots(page) == 1
+    assert "2 of 4 done · signing up was the first" in page
+    assert full_dots(page) == 2
     assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Berlin time)." in page
     assert done(school, run) == ["short-sentences"]
 
 
 def test_pressing_it_twice_is_one_tick(school, browser, link):
     browser.post(link)
-    before = school.everything()
+    before = school.everything()["ticks"]
     school.clock.advance(timedelta(hours=1))
     page = browser.follow(browser.post(link)).text
     assert heading(page) == "One down."
-    assert school.everything() == before
+    assert school.everything()["ticks"] == before
 
 
 def test_undo_takes_it_back_and_the_button_is_there_again(school, browser, run, link):
     page = browser.follow(browser.post(link)).text
-    undo = forms(page)[0]
+    undo = forms(page)[1]
     page = browser.follow(browser.post(undo.action, **undo.fields)).text
     assert done(school, run) == []
     assert [form.action for form in forms(page)] == [link]
@@ -99,20 +99,34 @@ def test_the_last_one_says_so_weeks_after_the_course_was_finished(school, browse
     for key in ("short-sentences", "plain-words", "one-more-pass"):
         page = browser.follow(browser.post(done_link(school, run, key))).text
     assert heading(page) == "All three done."
-    assert "3 of 3 done" in page
+    assert "4 of 4 done" in page
     assert "You have finished this course." in page
 
 
-def test_ones_own_page_marks_what_is_done_and_offers_the_rest(school, browser, run, link):
-    school.pass_time(DAY)
-    browser.post(link)
-    page = browser.get(school.link_path(school.links.learn(run))).text
-    first, second, third = re.findall(r"<li[^>]*><span class=\"no.*?</li>", page, re.DOTALL)
-    assert f'<a class="did" href="{link}">done<' in first
-    assert "2 of 3 lessons sent · 1 of 3 done" in page
-    assert done_link(school, run, "plain-words") in second
-    assert "done" not in re.sub(r"<[^>]*>", "", second)
-    assert "/done/" not in third
+def test_how_it_felt_is_asked_after_it_and_kept_once(school, browser, run, link):
+    assert "Was it clear?" not in browser.get(link).text
+    page = browser.follow(browser.post(link)).text
+    asked = next(form for form in forms(page) if form.action.endswith("/felt"))
+    page = browser.follow(browser.post(asked.action, felt="confusing")).text
+    assert "You said it was confusing." in page
+    page = browser.follow(browser.post(asked.action, felt="clear")).text
+    assert "You said it was clear." in page
+    with school.db.read() as tx:
+        items = [tick.item for tick in ticks.ticks_of(tx, run)]
+    assert sorted(items) == ["action", "felt:clear"]
+    page = browser.follow(browser.post(asked.action, felt="")).text
+    assert "Was it clear?" in page
+    before = school.everything()
+    browser.get(f"{asked.action}?felt=clear")
+    assert school.everything() == before
+
+
+def test_the_page_asks_what_that_very_mail_asked(school, browser, link):
+    file = school.settings.lessons / COURSE / "1-short-sentences.md"
+    text = file.read_text("utf-8").replace("**Cut** one", "**Burn** one")
+    file.write_text(text, "utf-8")
+    school.catalog.refresh()
+    assert "<strong>Cut</strong> one sentence in two." in browser.get(link).text
 
 
 def test_an_item_of_the_checklist_is_not_yet_the_lesson(school, browser, run, link):
@@ -123,9 +137,14 @@ def test_an_item_of_the_checklist_is_not_yet_the_lesson(school, browser, run, li
 def test_the_office_reads_it_in_the_timeline(school, browser, run, link):
     browser.post(link)
     school.enrolling.mark_done(run, "short-sentences", "tell-a-friend")
+    school.enrolling.say_felt(run, "short-sentences", ticks.CONFUSING)
     office = browser.get(school.link_path(school.links.admin_enter("n"))).text
     browser.post(forms(office)[0].action, **forms(office)[0].fields)
+    table = browser.get("/admin/").text
+    found_clear = re.findall(r'data-label="Found clear">(?:<[^>]*>)?([^<]*)', table)
+    assert found_clear == ["0 of 1", "no answers", "no answers"]
     page = browser.get(f"/admin/learners/{school.run(run).learner_id}").text
+    assert "Lesson 1, “Short sentences”, was found confusing" in page
     assert page.count("Lesson 1, “Short sentences”, done") == 2
     assert '<span class="under">tell-a-friend</span>' in page
     assert '<span class="under">action</span>' not in page
@@ -196,8 +215,8 @@ def test_a_renamed_lesson_stays_done(school, browser, run, link):
     school.catalog.refresh()
     page = browser.get(link).text
     assert heading(page) == "One down."
-    assert full_dots(page) == 1
-    browser.post(forms(page)[0].action)
+    assert full_dots(page) == 2
+    browser.post(forms(page)[1].action)
     assert done(school, run) == []
 
 

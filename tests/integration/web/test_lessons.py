@@ -97,13 +97,13 @@ def test_a_lesson_that_the_other_side_put_off_is_not_shown_either(school, browse
 
 def test_ones_own_page_lists_what_was_sent_and_dates_to_come(school, browser, run):
     page = browser.get(school.link_path(school.links.learn(run))).text
-    assert "1 of 3 lessons sent · 0 of 3 done" in page
+    assert "1 of 4 done · you signed up" in page
     assert "Lesson 2 comes tomorrow, Tuesday, at 07:00 (Berlin time)." in page
     assert "Wednesday at 07:00" in page
     assert school.link_path(school.links.read(delivery(school, run, "short-sentences"))) in page
     school.pass_time(timedelta(days=3))
     page = browser.get(school.link_path(school.links.learn(run))).text
-    assert "3 of 3 lessons sent · 0 of 3 done" in page
+    assert "1 of 4 done · you signed up" in page
     assert "You have had every lesson" in page
 
 
@@ -125,7 +125,7 @@ def test_a_lesson_that_was_skipped_asks_for_nothing(school, browser, run):
     for key in ("short-sentences", "one-more-pass"):
         school.enrolling.mark_done(run, key)
     page = browser.get(school.link_path(school.links.learn(run))).text
-    assert "2 of 3 lessons sent · 1 skipped · 2 of 3 done" in page
+    assert "3 of 3 done · signing up was the first · 1 skipped" in page
     assert "You have finished this course." in page
 
 
