@@ -51,7 +51,7 @@ def test_notes_are_told_apart_by_run_lesson_and_field_and_erased_with_their_owne
             f"{run.id} a y",
             f"{run.id} b x",
         ]
-        people.erase_learner(tx, run.learner_id)
+        people.erase(tx, run.learner_id)
         assert notes.notes_of(tx, run.id) == []
         assert len(notes.notes_of(tx, other.id)) == 1
 
