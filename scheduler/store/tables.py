@@ -256,7 +256,7 @@ ticks = Table(
     Column("enrollment_id", RowId, ForeignKey("enrollments.id"), primary_key=True),
     # Key of the lesson, as the syllabus had it then; a lesson renamed since has it as an alias.
     Column("lesson_key", String(200), primary_key=True),
-    # What of the lesson: `action` is its one action, "I did it"; else the id of a checklist item.
+    # `action` is the lesson's one action, "I did it"; `felt:…` how it was; else a checklist item.
     Column("item", String(200), primary_key=True),
     # When the person first said so.
     Column("ticked_at", UtcTime, nullable=False),

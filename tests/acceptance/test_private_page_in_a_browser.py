@@ -104,7 +104,7 @@ def test_with_javascript_all_is_saved_as_one_goes_and_a_failure_loses_nothing(ch
     # The line is cut: it says so, and the next tick takes the lost one along.
     page.route("**/ticks/**", lambda route: route.abort())
     today.get_by_label("Count your words.").check()
-    today.get_by_text("Not saved: there was no answer.").wait_for()
+    today.get_by_text("Not saved. Your ticks are still here").wait_for()
     assert today.locator(".steps").get_by_role("button", name="Save").is_visible()
     page.unroute("**/ticks/**")
     with page.expect_response("**/ticks/plain-words"):
@@ -114,7 +114,7 @@ def test_with_javascript_all_is_saved_as_one_goes_and_a_failure_loses_nothing(ch
     # An answer that got lost on its way back: what was ticked can still be taken back.
     page.route("**/ticks/**", lambda route: (route.fetch(), route.abort()))
     today.get_by_label("I did it").check()
-    today.get_by_text("Not saved: there was no answer.").wait_for()
+    today.get_by_text("Not saved. Your ticks are still here").wait_for()
     assert ("plain-words", "action") in ticked(site, run)
     page.unroute("**/ticks/**")
     with page.expect_response("**/ticks/plain-words"):

@@ -49,6 +49,7 @@ WORDS = {
     "breaker": "rests a provider that fails, and lets one mail try whether it is back",
     "hold": "a reason to send nothing at all until a person has looked and said `course adopt`",
     "tick": "what a learner marked in a lesson: its one action, or a checklist item",
+    "note": "what a learner wrote for themselves on their own page",
     "done": "the learner said “I did it” for a lesson",
     "leave": "withdraw from one course; “leave everything” suppresses the address",
     "admin, author, operator": "runs the school, writes lessons, runs the machine",

@@ -21,8 +21,8 @@ DAY = timedelta(days=1)
 CHECKLIST = """\
 checklist:
   - {for: Manager, do: "**Ask** one person, {{ learner.first_name }}.", later: true}
-  - {for: All, do: Count your words.}
   - {for: Employee, do: Thank a reader., minutes: 4}
+  - {for: All, do: Count your words.}
 """
 NOTES = """\
 notes_title: Your plan
@@ -167,6 +167,15 @@ def test_past_lessons_lead_to_what_was_sent(school, browser, run, link):
         assert f'href="{read}"' in page
 
 
+def test_a_course_whose_folder_is_gone_still_has_a_page(school, browser, link):
+    for file in (school.settings.lessons / COURSE).iterdir():
+        file.unlink()
+    (school.settings.lessons / COURSE).rmdir()
+    school.catalog.refresh()
+    for path in (link, f"{link}/plan"):
+        assert browser.get(path).status_code == 200
+
+
 def test_a_light_page_that_is_never_kept_by_a_cache(school, browser, link):
     school.pass_time(3 * DAY)
     answer = browser.get(link)
@@ -246,7 +255,9 @@ def test_a_tick_stays_with_its_words_when_items_are_put_above_and_the_mail_agree
     count = boxes(browser.get(link).text)["Count your words."][0]
     save(browser, link, count)
     rewrite(school, 1, "", **{"checklist:\n": "checklist:\n  - {for: All, do: New and first.}\n"})
-    assert boxes(browser.get(link).text)["Count your words."] == (count, True)
+    page = browser.get(link).text
+    assert boxes(page)["Count your words."] == (count, True)
+    assert "New and first." not in page  # nor is it in the mail that this reader has
     # Whoever gets the lesson from now on has the new item, and the old one under its old name.
     later = school.join("ann@example.com")
     school.work()
