@@ -81,6 +81,7 @@ class Asked:
 class Received:
     """One lesson that was sent."""
 
+    #: Its place in the course; 0 once it has left the course.
     number: int
     #: As it was sent; may be a name the lesson no longer has.
     key: str
@@ -123,10 +124,10 @@ class Received:
 
 
 def received(tx: Tx, standing: Standing, links: Links, notes: Sequence[Note]) -> list[Received]:
-    """What this run was sent, in the order of the course."""
+    """What this run was sent, in the order of the course; what has left the course at the end."""
     rows = {delivery.id: delivery for delivery in standing.deliveries}
     found = []
-    for day in standing.days():
+    for day in [*standing.days(), *standing.gone()]:
         if day.sent:
             claimed = Claimed(rows[day.delivery_id], standing.run, standing.learner)
             document = _document(tx, standing, claimed)

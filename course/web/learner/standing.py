@@ -157,6 +157,22 @@ class Standing:
             )
         return days
 
+    def gone(self) -> list[Day]:
+        """Lessons that were sent and have left the course since; their number is 0."""
+        return [
+            Day(
+                number=0,
+                title=self.lesson_title(row.key),
+                delivery_id=row.id,
+                at=row.sending_at or row.settled_at,
+                sent=True,
+                skipped=False,
+                done=self.is_done(row.key),
+            )
+            for row in self._lesson_rows()
+            if row.state in SENT and self._ref(row.key) is None
+        ]
+
     def lesson(self, key: str) -> Lesson | None:
         """The lesson of that key, old names included."""
         ref = self._ref(key)

@@ -167,13 +167,26 @@ def test_past_lessons_lead_to_what_was_sent(school, browser, run, link):
         assert f'href="{read}"' in page
 
 
+def test_a_lesson_that_left_the_course_stays_with_its_ticks(school, browser, run, link):
+    school.pass_time(DAY)
+    count = boxes(browser.get(link).text)["Count your words."][0]
+    save(browser, link, "action", count)
+    (school.settings.lessons / COURSE / "1-short-sentences.md").unlink()
+    school.catalog.refresh()
+    page = browser.get(link).text
+    assert boxes(page)["Count your words."] == (count, True)
+    assert "1 of 3 done" in page  # signing up, and the two lessons that the course still has
+    save(browser, link, "action")
+    assert ticked(school, run) == {"action"}
+
+
 def test_a_course_whose_folder_is_gone_still_has_a_page(school, browser, link):
     for file in (school.settings.lessons / COURSE).iterdir():
         file.unlink()
     (school.settings.lessons / COURSE).rmdir()
     school.catalog.refresh()
-    for path in (link, f"{link}/plan"):
-        assert browser.get(path).status_code == 200
+    assert "Count your words." in browser.get(link).text
+    assert browser.get(f"{link}/plan").status_code == 200
 
 
 def test_a_light_page_that_is_never_kept_by_a_cache(school, browser, link):
