@@ -174,7 +174,9 @@ def test_nobody_is_shut_out_and_paper_shows_it_all(chromium, site, run):
     page.locator("#side-short-sentences", has_text="1 of 4 ticked").wait_for()
     with site.db.read() as tx:
         sent = next(d.id for d in ledger.deliveries_of(tx, run) if d.key == "plain-words")
-    page.goto(f"{site.links.read(sent)}?q1=2")
+    with page.expect_response("**/here") as visit:
+        page.goto(f"{site.links.read(sent)}?q1=2")
+    assert visit.value.status == 204
     look("read online, answered")
     page.goto(f"{own}/plan")
     look("plan")
