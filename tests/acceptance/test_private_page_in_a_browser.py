@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from scheduler.store import ledger, notes, ticks, visits
-from tests.integration.web.test_learn import CHECKLIST, NOTES, rewrite
+from tests.private_page import CHECKLIST, NOTES, rewrite
 
 EVERY_RULE = {"resultTypes": ["violations"]}
 RULES_OF_LOOKS = EVERY_RULE | {"runOnly": ["color-contrast", "target-size", "link-in-text-block"]}

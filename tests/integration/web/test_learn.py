@@ -1,45 +1,30 @@
-"""A learner's own page: today's lesson, ticks that stay, notes that are kept, and a visit."""
+"""A learner's own page: today's lesson, ticks that stay, and a visit."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from html import unescape
 
 import pytest
-from sqlalchemy import select
 
-from scheduler.enrolling import NOTE_LIMIT, as_kept
 from scheduler.errors import NotAllowed
-from scheduler.store import ledger, notes, ticks
-from scheduler.store.tables import enrollments
 from tests.little_browser import heading
 from tests.little_school import COURSE, agreed
-from tests.naughty import NAMES as NAUGHTY
+from tests.private_page import (
+    CHECKLIST,
+    NOTES,
+    boxes,
+    delivery,
+    fill,
+    rewrite,
+    save,
+    ticked,
+    visited_at,
+    was,
+    written,
+)
 
 DAY = timedelta(days=1)
-CHECKLIST = """\
-checklist:
-  - {for: Manager, do: "**Ask** one person, {{ learner.first_name }}.", later: true}
-  - {for: Employee, do: Thank a reader., minutes: 4}
-  - {for: All, do: Count your words.}
-"""
-NOTES = """\
-notes_title: Your plan
-notes:
-  - {id: line-1, ask: First line, hint: "If …, then …", by: true}
-  - {id: line-2, ask: Second line, lines: 5}
-"""
-
-
-def rewrite(school, number: int, front: str = "", **swaps: str) -> None:
-    """Put keys into a lesson's front matter, and other words into its text."""
-    file = next((school.settings.lessons / COURSE).glob(f"{number}-*.md"))
-    text = file.read_text("utf-8").replace("---\n", f"---\n{front}", 1)
-    for old, new in swaps.items():
-        text = text.replace(old, new)
-    file.write_text(text, "utf-8")
-    school.catalog.refresh()
 
 
 @pytest.fixture
@@ -53,55 +38,6 @@ def run(school) -> int:
 @pytest.fixture
 def link(school, run) -> str:
     return school.link_path(school.links.learn(run))
-
-
-def boxes(page: str, key: str = "short-sentences") -> dict[str, tuple[str, bool]]:
-    """Of one lesson's form: words -> (item, ticked), as a reader sees them."""
-    form = re.search(rf'<form class="steps"[^>]*/ticks/{key}".*?</form>', page, re.DOTALL)
-    assert form, f"no checklist of {key}"
-    found = re.findall(
-        r'<label[^>]*><input type="checkbox" name="ticked" value="([^"]*)"( checked)?[^>]*>'
-        r"<span>(.*?)</span>\s*</label>|<label[^>]*><input",
-        form[0],
-        re.DOTALL,
-    )
-    return {
-        unescape(re.sub(r"<[^>]*>", "", words)).strip(): (item, bool(checked))
-        for item, checked, words in found
-    }
-
-
-def was(page: str, key: str = "short-sentences") -> str:
-    found = re.search(rf'/ticks/{key}".*?name="was" value="([^"]*)"', page, re.DOTALL)
-    assert found
-    return found[1]
-
-
-def save(browser, link: str, *items: str, key: str = "short-sentences", **more: str):
-    """What the form of a page opened just now sends with these boxes ticked."""
-    before = was(browser.get(link).text, key)
-    return browser.post(f"{link}/ticks/{key}", was=before, ticked=list(items), **more)
-
-
-def ticked(school, run: int) -> set[str]:
-    with school.db.read() as tx:
-        return {tick.item for tick in ticks.ticks_of(tx, run)}
-
-
-def written(school, run: int) -> dict[tuple[str, str], str]:
-    with school.db.read() as tx:
-        return {(n.lesson_key, n.item): n.text for n in notes.notes_of(tx, run)}
-
-
-def visited_at(school, run: int):
-    with school.db.read() as tx:
-        column = enrollments.c
-        return tx.execute(select(column.visited_at).where(column.id == run)).scalar_one()
-
-
-def delivery(school, run: int, key: str) -> str:
-    with school.db.read() as tx:
-        return next(d.id for d in ledger.deliveries_of(tx, run) if d.key == key)
 
 
 # -- what the page shows -------------------------------------------------------------------------
@@ -349,124 +285,6 @@ def test_the_mails_checklist_leads_to_its_place_on_the_page(school, browser, run
     assert 'id="lesson-short-sentences"' in browser.get(link).text
 
 
-# -- notes and the plan --------------------------------------------------------------------------
-
-
-def fill(browser, link: str, **fields: str):
-    """What the form sends, in the shape it sends it; `line_1_by` is the date of `line-1`."""
-    parts = {
-        f"note.{name.replace('_by', ':by').replace('_', '-')}": (None, text.encode())
-        for name, text in fields.items()
-    }
-    return browser.client.post(f"{link}/notes/short-sentences", files=parts)
-
-
-def field(page: str, name: str) -> str:
-    area = re.search(rf'name="note\.{name}"[^>]*>\n?(.*?)</textarea>', page, re.DOTALL)
-    assert area
-    return unescape(area[1])
-
-
-def test_notes_are_kept_with_their_dates_and_printed_as_a_plan(school, browser, run, link):
-    words = "If it is Monday,\r\nthen I cut."
-    answer = fill(browser, link, line_1=words, line_1_by="2026-12-24", line_2="  ")
-    page = browser.follow(answer).text
-    assert "Saved." in page
-    assert field(page, "line-1") == "If it is Monday,\nthen I cut."
-    assert 'value="2026-12-24"' in page
-    assert set(written(school, run)) == {
-        ("short-sentences", "line-1"),
-        ("short-sentences", "line-1:by"),
-    }
-    plan = browser.get(f"{link}/plan").text
-    assert heading(plan) == "Your plan"
-    assert "If it is Monday,\nthen I cut." in plan
-    assert "By Thursday, 24 December" in plan
-    assert "Second line" in plan
-    assert plan.count('class="blank"') == 1
-
-
-def test_an_empty_field_takes_the_note_away_and_an_absent_one_does_not(school, browser, run, link):
-    fill(browser, link, line_1="One", line_2="Two")
-    fill(browser, link, line_1="")
-    assert written(school, run) == {("short-sentences", "line-2"): "Two"}
-
-
-def test_too_long_a_note_is_shown_as_typed_and_the_others_are_kept(school, browser, run, link):
-    fill(browser, link, line_1="Before")
-    long = "€" * (NOTE_LIMIT + 1)
-    answer = fill(browser, link, line_1=long, line_2="Kept")
-    assert answer.status_code == 422
-    assert "<title>Error: " in answer.text
-    assert field(answer.text, "line-1") == long
-    assert "One character too many: 2,000 are kept." in answer.text
-    assert 'aria-invalid="true"' in answer.text
-    assert written(school, run) == {
-        ("short-sentences", "line-1"): "Before",
-        ("short-sentences", "line-2"): "Kept",
-    }
-    assert fill(browser, link, line_1="€" * NOTE_LIMIT).status_code == 303
-
-
-def test_what_is_no_date_is_shown_as_typed(school, browser, run, link):
-    for day in ("24.12.2026", "20261224", "2026-13-01", "<b>soon</b>"):
-        answer = fill(browser, link, line_1="Words", line_1_by=day)
-        assert answer.status_code == 422
-        assert f"“{day}” is no date." in unescape(answer.text)
-        assert "<b>soon" not in answer.text
-    assert written(school, run) == {("short-sentences", "line-1"): "Words"}
-
-
-def test_naughty_words_stay_words(school, browser, run, link):
-    for name in NAUGHTY:
-        words = (
-            f"{name.encode('utf-8', 'replace').decode()[:500]} </textarea><script>alert(1)</script>"
-        )
-        fill(browser, link, line_1=f"{words} {{{{ 7 * 7 }}}} \0")
-        kept = written(school, run)["short-sentences", "line-1"]
-        assert kept == as_kept(f"{words} {{{{ 7 * 7 }}}}")
-        page, plan = browser.get(link).text, browser.get(f"{link}/plan").text
-        assert "<script>alert" not in page + plan
-        assert field(page, "line-1") == kept
-        assert "{{ 7 * 7 }}" in plan
-
-
-def test_fields_nobody_declared_are_not_kept(school, browser, run, link):
-    fill(browser, link, line_2="Mine", other="Stranger")
-    assert written(school, run) == {("short-sentences", "line-2"): "Mine"}
-
-
-def test_more_than_any_form_of_ours_is_refused_and_takes_nothing_away(school, browser, run, link):
-    fill(browser, link, line_1="Before")
-    answer = fill(browser, link, line_1="x" * 17_000)
-    assert answer.status_code == 413
-    assert heading(answer.text) == "That is too much"
-    answer = browser.post(
-        f"{link}/ticks/short-sentences", was="", ticked=[f"i{n}" for n in range(90)]
-    )
-    assert answer.status_code == 413
-    assert written(school, run) == {("short-sentences", "line-1"): "Before"}
-
-
-def test_a_plan_that_is_still_ahead_says_when_it_comes(school, browser):
-    rewrite(school, 3, NOTES)
-    run = school.join()
-    school.work()
-    link = school.link_path(school.links.learn(run)) + "/plan"
-    page = browser.get(link).text
-    assert "Your plan comes with lesson 3, “One more pass”: Wednesday at 07:00." in page
-    assert "First line" not in page
-    school.pass_time(2 * DAY)
-    assert "First line" in browser.get(link).text
-
-
-def test_a_course_without_notes_has_no_plan(school, browser):
-    run = school.join()
-    school.work()
-    page = browser.get(school.link_path(school.links.learn(run)) + "/plan").text
-    assert "This course has no plan to write." in page
-
-
 # -- the visit -----------------------------------------------------------------------------------
 
 
@@ -548,33 +366,3 @@ def test_an_old_link_writes_to_the_round_that_is_running(school, browser, run, l
     fill(browser, link, line_1="Second time")
     assert written(school, later.id) == {("short-sentences", "line-1"): "Second time"}
     assert not boxes(browser.get(link).text)["I did it"][1]
-
-
-# -- the self-check ------------------------------------------------------------------------------
-
-
-def test_the_self_check_says_at_once_what_is_right_and_why(school, browser, run):
-    link = school.link_path(school.links.read(delivery(school, run, "short-sentences")))
-    before = school.everything()
-    page = browser.get(link).text
-    assert page.count('type="radio"') == 2
-    assert 'class="verdict' not in page
-    assert "<summary>Answer to question 1</summary>" in page
-    page = browser.get(f"{link}?q1=1").text
-    assert "1 of 1 right." in page
-    assert "Right." in page
-    assert "Two ideas fight." in page
-    assert 'value="1" checked' in page
-    page = browser.get(f"{link}?q1=2").text
-    assert "0 of 1 right." in page
-    assert "Not this one. The answer is a) one" in page
-    assert "Two ideas fight." in page
-    assert school.everything() == before
-
-
-def test_an_answer_that_is_none_is_no_answer(school, browser, run):
-    link = school.link_path(school.links.read(delivery(school, run, "short-sentences")))
-    for answer in ("3", "0", "-1", "x", "", "1" * 5000, "<b>"):
-        page = browser.client.get(link, params={"q1": answer, "q9": "1"}).text
-        assert 'class="verdict' not in page
-        assert " checked" not in page
