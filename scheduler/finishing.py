@@ -25,8 +25,9 @@ def owed_at_finish(
 ) -> list[NewDelivery]:
     """The completed letter, now, and each follow-up at the learner's hour on its own day.
 
-    Owing twice is harmless: letters are unique per round. A follow-up whose day
-    has passed (a rejoin after months) is left out.
+    A follow-up whose day is none of the learner's days comes on the next one that is. Owing
+    twice is harmless: letters are unique per round. A follow-up whose day has passed (a
+    rejoin after months) is left out.
     """
     ended_at = run.completed_at or now
     letters = []
@@ -36,6 +37,8 @@ def owed_at_finish(
     ended_on = ended_at.astimezone(tz).date()
     for follow_up in syllabus.follow_ups:
         day = ended_on + timedelta(days=follow_up.after_days)
+        while day.weekday() not in run.cadence.weekdays:
+            day += timedelta(days=1)
         at = due.at_wall_time(day, run.cadence.hour, tz)
         if at >= now:
             letters.append(_letter(run, address, follow_up.key, at))

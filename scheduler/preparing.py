@@ -16,13 +16,13 @@ import structlog
 
 from scheduler import consequences
 from scheduler.clock import Clock
-from scheduler.domain.delivery import Claimed, DeliveryKind, DeliveryState
+from scheduler.domain.delivery import Claimed, DeliveryKind, DeliveryState, tells_deeds
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.message import Composer, Message, Unfit
 from scheduler.domain.syllabus import Syllabus
 from scheduler.rules import due
 from scheduler.settling import Settler
-from scheduler.store import Database, claims, ledger, people
+from scheduler.store import Database, claims, deeds, ledger, people
 from scheduler.store.claims import Release
 
 log = structlog.get_logger(__name__)
@@ -69,6 +69,7 @@ class Preparer:
 
     def compose(self, window: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
         """Write these; what cannot be written is set aside, whatever the composer does."""
+        window = self._with_deeds(window)
         answers = self._answers(window)
         messages = [answer for answer in answers if isinstance(answer, Message)]
         unfit = [
@@ -80,6 +81,13 @@ class Preparer:
             self._set_aside(unfit, counts)
         self._keep_versions(window, messages)
         return messages
+
+    def _with_deeds(self, window: Sequence[Claimed]) -> Sequence[Claimed]:
+        """For letters that tell them; a window of lessons, by far the most, costs no look."""
+        if not any(tells_deeds(claimed.delivery) for claimed in window):
+            return window
+        with self._db.read() as tx:
+            return deeds.with_deeds(tx, window)
 
     def _is_gone(self, claimed: Claimed) -> bool:
         """Was this lesson removed from its course, or renamed, after it became due?"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -99,12 +100,37 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Deeds:
+    """What a learner was sent and has done in one round, by lesson key as it was then."""
+
+    #: When the lesson's action was done; aware UTC.
+    done: Mapping[str, datetime]
+    #: Lessons that have left the house.
+    had: frozenset[str] = frozenset()
+    #: Lessons passed over on purpose.
+    skipped: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A delivery under claim, with all a composer needs to write it."""
 
     delivery: Delivery
     enrollment: Enrollment
     learner: Learner
+    #: Only for letters that may speak of them: see `tells_deeds`.
+    deeds: Deeds | None = None
+
+
+def tells_deeds(delivery: Delivery) -> bool:
+    """May this mail say what its learner has done? Letters at the end of a course may."""
+    key = original_key(delivery.key)
+    return (
+        delivery.kind is DeliveryKind.LETTER
+        and key.startswith("@")
+        and key != WELCOME
+        and key not in REPEATABLE
+    )
 
 
 def original_key(key: str) -> str:

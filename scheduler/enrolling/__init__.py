@@ -9,6 +9,7 @@ from scheduler.enrolling.desk import EnrollingSettings
 from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
 from scheduler.enrolling.leaving import Leaving
 from scheduler.enrolling.moving import Move, Moving, may_ask
+from scheduler.enrolling.naming import Naming
 from scheduler.enrolling.noting import NOTE_LIMIT, Noting, as_kept
 from scheduler.enrolling.pacing import Pacing
 from scheduler.enrolling.ticking import Ticking
@@ -27,5 +28,5 @@ __all__ = [
 ]
 
 
-class Enrolling(Joining, Pacing, Ticking, Noting, Moving, Leaving):
-    """One desk, six clerks."""
+class Enrolling(Joining, Pacing, Ticking, Noting, Naming, Moving, Leaving):
+    """One desk, seven clerks."""

@@ -1,7 +1,7 @@
 """What every clerk of the enrolling desk needs: lookups with locks, slots, new rows.
 
 Holds no public promise of its own; see `joining`, `pacing`, `ticking`,
-`noting`, `moving` and `leaving`.
+`noting`, `naming`, `moving` and `leaving`.
 """
 
 from __future__ import annotations
@@ -97,6 +97,19 @@ class Desk:
         key = letter if not before else f"{letter}-{len(before) + 1}"
         ledger.owe(tx, [new_letter(run, learner, key, now)], now)
         return True
+
+    def _give_way(self, tx: Tx, run: Enrollment, now: datetime) -> None:
+        """Withdraw the follow-ups that earlier rounds still owe: this one ends with its own."""
+        for earlier in people.enrollments_of(tx, run.learner_id):
+            if earlier.course == run.course and earlier.round < run.round:
+                ledger.cancel_open(
+                    tx,
+                    earlier.id,
+                    now=now,
+                    verdict="a new round began",
+                    kinds=[DeliveryKind.LETTER],
+                    after=now,
+                )
 
     def _locked(self, tx: Tx, enrollment_id: int) -> Enrollment:
         run = people.enrollment(tx, enrollment_id, lock=True)

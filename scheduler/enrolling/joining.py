@@ -177,6 +177,7 @@ class Joining(Desk):
                 ),
             )
             people.save_enrollment(tx, run)
+            self._give_way(tx, run, now)
             people.add_consent(tx, run.learner_id, run.id, consent)
             learner = self._learner(tx, run)
             if syllabus.has_welcome and WELCOME not in ledger.letter_keys(tx, run.id, run.round):

@@ -279,6 +279,8 @@ class Pacing(Desk):
     def restart(self, enrollment_id: int, consent: Consent) -> Enrollment:
         """Begin a new round at the next slot; the old one and its history stay.
 
+        Follow-ups the old one still owed are withdrawn: the new one ends with its own.
+
         Raises `NotAllowed` before confirming, for a suppressed address, and where a later
         round runs already.
         """
@@ -310,6 +312,7 @@ class Pacing(Desk):
             )
             if run is None:
                 raise NotAllowed("a round of this course is already running: use that one")
+            self._give_way(tx, run, now)
             people.add_consent(tx, run.learner_id, run.id, consent)
         self.wake()
         return run

@@ -13,6 +13,7 @@ from scheduler.domain.delivery import Claimed, Delivery
 from scheduler.domain.enrollment import Enrollment
 from scheduler.store import batch
 from scheduler.store.database import Tx
+from scheduler.store.deeds import with_deeds
 from scheduler.store.mapping import CLAIMED, DELIVERY, to_claimed, to_delivery
 from scheduler.store.tables import RowId, enrollments, learners, state_in
 from scheduler.store.tables import deliveries as ledger
@@ -42,7 +43,7 @@ def deliveries_of(tx: Tx, enrollment_id: int) -> list[Delivery]:
 def claimed_view(tx: Tx, delivery_id: str) -> Claimed | None:
     """A delivery with its run and learner, as a composer sees it, claimed or not."""
     row = tx.execute(with_people().where(_d.id == delivery_id)).one_or_none()
-    return None if row is None else to_claimed(row)
+    return None if row is None else with_deeds(tx, [to_claimed(row)])[0]
 
 
 def with_people(columns: Sequence[ColumnElement[Any]] = CLAIMED) -> Select[Any]:

@@ -203,9 +203,13 @@ def cancel_open(
     now: datetime,
     verdict: str,
     kinds: Collection[DeliveryKind] | None = None,
+    after: datetime | None = None,
 ) -> int:
-    """Withdraw what was not handed over yet; returns how many."""
-    found = _withdrawable(tx, enrollment_id, kinds)
+    """Withdraw what was not handed over yet; returns how many.
+
+    With `after`, only what may not leave before that instant has passed.
+    """
+    found = _withdrawable(tx, enrollment_id, kinds, after)
     if found:
         values = {"state": str(DeliveryState.CANCELLED), "settled_at": now, "verdict": verdict}
         numbers = [number for number, _ in found]
@@ -243,13 +247,18 @@ def postpone_open(
 
 
 def _withdrawable(
-    tx: Tx, enrollment_id: int, kinds: Collection[DeliveryKind] | None
+    tx: Tx,
+    enrollment_id: int,
+    kinds: Collection[DeliveryKind] | None,
+    after: datetime | None,
 ) -> list[tuple[str, str]]:
     query = select(_d.id, _d.state).where(
         _d.enrollment_id == enrollment_id, _d.state.in_([str(s) for s in _WITHDRAWABLE])
     )
     if kinds is not None:
         query = query.where(_d.kind.in_([str(kind) for kind in kinds]))
+    if after is not None:
+        query = query.where(_d.not_before > after)
     return [(number, state) for number, state in tx.execute(query.with_for_update())]
 
 

@@ -16,6 +16,9 @@ from scheduler.store.upsert import insert
 
 _n = notes.c
 
+#: Where the name stands that a certificate shows; with it the certificate is public.
+CERTIFICATE, NAME = "@certificate", "name"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -60,3 +63,13 @@ def notes_of(tx: Tx, enrollment_id: int) -> list[Note]:
         .order_by(_n.lesson_key, _n.item)
     )
     return [Note(*row) for row in rows]
+
+
+def certificate_name(tx: Tx, enrollment_id: int) -> str:
+    """The name a certificate shows; empty when its owner has chosen none."""
+    found = tx.execute(
+        select(_n.text).where(
+            _n.enrollment_id == enrollment_id, _n.lesson_key == CERTIFICATE, _n.item == NAME
+        )
+    ).scalar_one_or_none()
+    return found or ""

@@ -121,6 +121,15 @@ def test_follow_ups_come_on_their_day_at_the_learners_hour(db):
     assert posted.at.isoformat() == "2026-11-30T06:00:00+00:00"
 
 
+def test_a_follow_up_waits_for_one_of_the_learners_days(db):
+    """Seven days after a Monday is no weekend; five days after it is."""
+    office = Office(db, with_follow_up(a_syllabus("one"), "@followup-soon", 5))
+    office.join(weekdays=frozenset(range(5)))
+    office.work()
+    office.pass_time(8 * DAY)
+    assert office.letterbox.posted[-1].at.isoformat() == "2026-11-30T06:00:00+00:00"
+
+
 # -- pausing, pace, leaving --------------------------------------------------------------------
 
 

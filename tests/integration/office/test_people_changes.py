@@ -93,15 +93,34 @@ def test_a_follow_up_whose_day_has_passed_is_left_out(db):
     assert LATER not in office.mails()
 
 
-def test_a_follow_up_of_an_earlier_round_comes_back_too(db):
+def test_a_follow_up_gives_way_to_that_of_a_new_round(db):
+    """Three questions about a course that is being taken again would come too early."""
     office = Office(db, with_follow_up(a_syllabus("one", "two"), LATER, 12))
     office.join()
     office.pass_time(2 * DAY)
     second = office.join()
-    office.work()
-    leave(office, second)
-    undo(office, second)
     office.pass_time(12 * DAY)
+    assert office.run(second).state is EnrollmentState.COMPLETED
+    assert LATER not in office.mails()
+    office.pass_time(2 * DAY)
+    assert office.mails().count(LATER) == 1
+
+
+def test_a_follow_up_gives_way_when_staff_begin_a_new_round(db):
+    office = Office(db, with_follow_up(a_syllabus("one", "two"), LATER, 12))
+    first = office.join()
+    office.pass_time(2 * DAY)
+    office.enrolling.restart(first, agreed("restart"))
+    assert office.deliveries(first)[LATER].state is DeliveryState.CANCELLED
+    assert office.deliveries(first)["@completed"].state is DeliveryState.ACCEPTED
+
+
+def test_a_signup_nobody_confirms_takes_no_follow_up_away(db):
+    office = Office(db, with_follow_up(a_syllabus("one"), LATER, 12))
+    office.join()
+    office.work()
+    office.sign_up()
+    office.pass_time(13 * DAY)
     assert LATER in office.mails()
 
 
