@@ -29,7 +29,7 @@ from course.folder.files import (
     text_of,
 )
 from course.folder.order import free_aliases, judge_keys, judge_order, sort_out
-from course.folder.outline import Outline, read_outline
+from course.folder.outline import NextCourse, Outline, read_outline
 from course.lesson import Lesson
 from scheduler.domain.syllabus import FollowUp, LessonRef, Readiness, Syllabus
 
@@ -65,6 +65,10 @@ class Course:
     version: str
     #: Rules of `course check` switched off for the whole course.
     ignore: frozenset[str] = frozenset()
+    #: May whoever finishes have a certificate?
+    certificate: bool = True
+    #: What to take afterwards.
+    next: tuple[NextCourse, ...] = ()
 
     @property
     def total(self) -> int:
@@ -114,6 +118,14 @@ def load_course(folder: Path, *, _memory: dict[Path, FileRead] | None = None) ->
         and not letter.notes.has_errors
         and not outline_notes.has_errors
     }
+    for following in outline.next:
+        if following.key and not (folder.parent / following.key / OUTLINE).is_file():
+            outline_notes.warn(
+                "bad-course",
+                outline.next_at,
+                f"`next:` names `{following.key}`, and there is no such course beside this one: "
+                "correct it, or write `{title: ..., url: ...}` for a course elsewhere",
+            )
     findings = [
         finding
         for notes in (outline_notes, *(e.notes for e in entries), *(e.notes for e in letters))
@@ -153,7 +165,18 @@ def load_course(folder: Path, *, _memory: dict[Path, FileRead] | None = None) ->
         folder=folder,
         version=_version(outline, sound, sound_letters),
         ignore=outline.ignore,
+        certificate=outline.certificate,
+        next=outline.next,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A course to take next. `key` is empty for one that another school gives."""
+
+    title: str
+    key: str
+    url: str
 
 
 class Catalog:
@@ -176,6 +199,17 @@ class Catalog:
 
     def course(self, key: str) -> Course | None:
         return self.courses().get(key)
+
+    def after(self, course: Course) -> tuple[Offer, ...]:
+        """What to take after this course; one of ours that is gone is left out."""
+        offers = []
+        for following in course.next:
+            ours = self.course(following.key) if following.key else None
+            if ours is not None:
+                offers.append(Offer(ours.title, ours.key, ""))
+            elif following.url:
+                offers.append(Offer(following.title, "", following.url))
+        return tuple(offers)
 
     def syllabus(self, key: str) -> Syllabus | None:
         course = self.course(key)
@@ -235,4 +269,4 @@ def _version(outline: Outline, *parts: Mapping[str, Lesson]) -> str:
     return digest.hexdigest()[:32]
 
 
-__all__ = ["Catalog", "Course", "load_course", "parse_file"]
+__all__ = ["Catalog", "Course", "Offer", "load_course", "parse_file"]

@@ -7,7 +7,7 @@ composed comes back as `Unfit` with the reason.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Literal, TypeVar
 
 from markupsafe import escape
 
-from course.catalog import Catalog, Course
+from course.catalog import Catalog, Course, Offer
 from course.errors import ConfigError, CourseError
+from course.finish import Task
 from course.lesson import Lesson
 from course.links import Links
 from course.mail.compiled import Cut, PartsForm, RawForm, refuse_tags
+from course.mail.deeds import PREFIX, deed_values
 from course.mail.document import (
     NOTICES,
     Document,
@@ -29,6 +31,7 @@ from course.mail.document import (
     dump,
     load,
     sound_lesson,
+    tasks_in,
     version_of,
 )
 from course.mail.headers import (
@@ -44,7 +47,7 @@ from course.mail.layout import Imprint, Layout
 from course.mail.mime import date_header, subject_line, token_header
 from course.mail.person import SAMPLE, pretended, values_of
 from course.source.limits import CLIPPED_AT, clipped
-from scheduler.domain.delivery import Claimed, original_key
+from scheduler.domain.delivery import COMPLETED, Claimed, original_key
 from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Shared, Unfit
 
@@ -81,6 +84,9 @@ class _Compiled:
     version: str
     #: The values it is made of, so that no others are worked out.
     names: tuple[str, ...]
+    #: The lessons of which it says whether they are done, and in which language; for most none.
+    tasks: tuple[Task, ...]
+    language: str
     listed: bool
     origin: bytes
     fixed: Mapping[str, str]
@@ -132,7 +138,7 @@ class CourseComposer:
 
     def version_of(self, course: Course, lesson: Lesson) -> str:
         """What `Message.version` is for this lesson as it stands now."""
-        return version_of(describe(course, lesson))
+        return version_of(self._described(course, lesson))
 
     def read_online(self, document: str, claimed: Claimed) -> str:
         """A whole web page made from a stored `document`, for this one learner.
@@ -143,14 +149,14 @@ class CourseComposer:
         marks = self._marks(described)
         pieces = marks.cut(self._layout.page(described, marks), "html")
         names = {name for hole in pieces if not isinstance(hole, str) for name in hole.names}
-        return fill(pieces, values_of(names, claimed, self.links))
+        return fill(pieces, self._values(described, names, claimed))
 
     def preview(self, course: Course, lesson: Lesson, learner: Learner | None = None) -> Rendered:
         """The mail as `learner` (a sample person by default) would get it. Raises CourseError."""
-        document = describe(course, lesson)
+        document = self._described(course, lesson)
         cut = self._cut(document)
         claimed = pretended(course, lesson.key, learner or SAMPLE, self.links.now())
-        values = values_of(cut.names, claimed, self.links)
+        values = self._values(document, cut.names, claimed)
         html, text = fill(cut.html, values), fill(cut.text, values)
         size = Size(len(html.encode()), len(text.encode()))
         return Rendered(subject_line(fill(cut.subject, values)), html, text, size)
@@ -163,7 +169,7 @@ class CourseComposer:
         self, course: Course, lesson: Lesson, to: str, *, now: datetime | None = None
     ) -> Message:
         """One copy marked [TEST] to `to`; its links open nobody's page. Raises CourseError."""
-        document = describe(course, lesson)
+        document = self._described(course, lesson)
         document["lesson"]["subject"] = f"[TEST] {document['lesson']['subject']}"
         learner = Learner(0, to, SAMPLE.first_name, SAMPLE.timezone, course.language)
         claimed = pretended(course, lesson.key, learner, now or self.links.now())
@@ -182,7 +188,8 @@ class CourseComposer:
             notice = original_key(key)
             if notice not in NOTICES:
                 lesson = sound_lesson(course, notice)
-                stamp = (course_key, course.version, lesson.key, lesson.version, looks)
+                offers = self._offers(course, lesson)
+                stamp = (course_key, course.version, lesson.key, lesson.version, looks, *offers)
             else:
                 lesson, stamp = None, (course_key, course.version, notice, "", looks)
             with self._lock:
@@ -196,7 +203,7 @@ class CourseComposer:
                 if lesson is None:
                     document = describe_notice(NOTICES[notice], course)
                 else:
-                    document = describe(course, lesson)
+                    document = self._described(course, lesson)
                 sample = pretended(course, key, SAMPLE, self.links.now())
                 try:
                     compiled = self._compile(document, sample)
@@ -231,6 +238,8 @@ class CourseComposer:
     def _filled(self, compiled: _Compiled, claimed: Claimed) -> Message:
         delivery, links = claimed.delivery, self.links
         values = values_of(compiled.names, claimed, links)
+        if compiled.tasks:
+            values |= deed_values(compiled.tasks, claimed, compiled.language)
         message_id = delivery.message_id or links.message_id(delivery.id, self.sender.domain)
         envelope_from = self.sender.from_addr
         if self.sender.bounce_addr:
@@ -261,7 +270,7 @@ class CourseComposer:
     def _compile(self, document: Document, sample: Claimed) -> _Compiled:
         """Ready to be filled. Raises CourseError, also for what Gmail would not show whole."""
         cut = self._cut(document)
-        size = len(fill(cut.html, values_of(cut.names, sample, self.links)).encode())
+        size = len(fill(cut.html, self._values(document, cut.names, sample)).encode())
         if size > CLIPPED_AT:
             raise CourseError(clipped(size))
         version, listed = version_of(document), is_listed(document)
@@ -280,7 +289,25 @@ class CourseComposer:
                 ),
             )  # fmt: skip
         names = cut.names | {"url.leave"} if listed else cut.names
-        return _Compiled(version, tuple(sorted(names)), listed, origin, fixed, raw, parts)
+        own = tuple(sorted(name for name in names if not name.startswith(PREFIX)))
+        tasks, language = tasks_in(document), document["language"]
+        return _Compiled(
+            version, own, tasks, language, listed, origin, fixed, raw, parts
+        )  # fmt: skip
+
+    def _described(self, course: Course, lesson: Lesson) -> Document:
+        return describe(course, lesson, self._offers(course, lesson))
+
+    def _offers(self, course: Course, lesson: Lesson) -> tuple[Offer, ...]:
+        """What to take next, for the one letter that names it."""
+        return self.catalog.after(course) if lesson.key == COMPLETED else ()
+
+    def _values(
+        self, document: Document, names: Collection[str], claimed: Claimed
+    ) -> dict[str, str]:
+        own = (name for name in names if not name.startswith(PREFIX))
+        values = values_of(own, claimed, self.links)
+        return values | deed_values(tasks_in(document), claimed, document["language"])
 
     def _cut(self, document: Document) -> Cut:
         marks = self._marks(document)

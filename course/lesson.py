@@ -41,6 +41,7 @@ from course.source.limits import too_dense, too_large
 from course.source.names import alias_key, parse_name, readable
 from course.source.rawhtml import unclosed
 from course.source.scan import scan, scan_line
+from scheduler.domain.delivery import WELCOME
 
 #: Words of non-fiction an adult reads in a minute (Brysbaert 2019).
 WORDS_A_MINUTE = 238
@@ -52,7 +53,8 @@ DEFAULT_SUBJECT = "[{{ course.title }} {{ lesson.number }}/{{ course.total }}] "
 _KEYS = frozenset([
     "title", "subject", "preheader", "draft", "aliases", "language", "objective", "idea", "recall",
     "action", "checklist", "resources", "quiz", "quiz_minutes", "short", "reply", "tomorrow",
-    "sources", "minutes", "after_days", "params", "check", "order", "day", "notes", "notes_title",
+    "sources", "minutes", "after_days", "show_done", "params", "check", "order", "day", "notes",
+    "notes_title",
 ])
 #: Keys other tools write; ours means the same.
 _ALSO_CALLED = {
@@ -120,6 +122,8 @@ class Lesson:
     minutes_override: int | None = None
     #: Letters that follow completion: days after it.
     after_days: int | None = None
+    #: Letters at the end: show what the learner has done and what is open.
+    show_done: bool = False
     #: The author's own data.
     params: Mapping[str, Any] = field(default_factory=dict)
     #: First 32 hex digits of SHA-256 over all in this lesson that changes the mail.
@@ -216,6 +220,7 @@ def parse(
         notes_title=fields.text("notes_title"),
         minutes_override=fields.number("minutes", 0, 1000),
         after_days=fields.number("after_days", 0, 3650),
+        show_done=_show_done(fields, f"@{named.slug}" if is_letter else ""),
         params=frontmatter.as_mapping(fields, "params"),
         ignore=_ignored_rules(fields),
         places=fields.places(),
@@ -265,6 +270,19 @@ def _draft(fields: Fields) -> bool:
     if "draft" in fields:
         return fields.flag("draft")
     return "published" in fields and not fields.flag("published", True)
+
+
+def _show_done(fields: Fields, letter: str) -> bool:
+    wanted = fields.flag("show_done")
+    if wanted and (not letter or letter == WELCOME):
+        fields.error(
+            "front-matter",
+            "`show_done` tells what a learner has done, in `completed.md` and in follow-ups only: "
+            "take it out here",
+            "show_done",
+        )
+        return False
+    return wanted
 
 
 def _ignored_rules(fields: Fields) -> frozenset[str]:

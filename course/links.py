@@ -38,6 +38,8 @@ class Purpose(StrEnum):
     DONE = "done"
     #: Move to the address this letter went to; names a delivery.
     ADDRESS = "address"
+    #: The certificate, for whoever it is shown to; names an enrollment.
+    CERTIFICATE = "certificate"
     #: One-time way into the admin pages; names a nonce.
     ADMIN = "admin"
 
@@ -51,7 +53,9 @@ LIFETIMES = {
 }
 
 #: Purposes whose subject is the number of an enrollment, written as it is.
-OF_ENROLLMENT = frozenset({Purpose.CONFIRM, Purpose.LEARN, Purpose.MANAGE, Purpose.LEAVE})
+OF_ENROLLMENT = frozenset(
+    {Purpose.CONFIRM, Purpose.LEARN, Purpose.MANAGE, Purpose.LEAVE, Purpose.CERTIFICATE}
+)
 
 #: 128 bits: RFC 8058 asks for a link that is hard to forge, and 22 characters stay short.
 #: As 128 is no multiple of 6 the last character is one of A, Q, g, w: a link in a text part
@@ -122,6 +126,10 @@ class Links:
     def leave(self, enrollment_id: int) -> str:
         """Also the one-click endpoint of RFC 8058. Never expires; authorises leaving only."""
         return self._link(Purpose.LEAVE, str(enrollment_id))
+
+    def certificate(self, enrollment_id: int) -> str:
+        """The public page. Never expires; opens nothing of the learner's own."""
+        return self._link(Purpose.CERTIFICATE, str(enrollment_id))
 
     def read(self, delivery_id: str) -> str:
         """The mail as a web page. Never expires."""

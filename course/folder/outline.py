@@ -22,12 +22,21 @@ from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence, Policy
 _KEYS = (
     "title", "tagline", "description", "language", "author", "minutes", "cadence", "timezone",
     "first_lesson", "uncertain", "outcomes", "credits", "reply_to_note", "consent_text",
-    "lessons", "params", "check",
+    "certificate", "next", "lessons", "params", "check",
 )
 # fmt: on
 #: What a lesson may take when the author names no target.
 MINUTES = (5, 20)
 _DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True, slots=True)
+class NextCourse:
+    """What to take next: a course of this school by its key, or another one by its address."""
+
+    key: str = ""
+    title: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,9 @@ class Outline:
     credits: str = ""
     reply_to_note: str = ""
     consent_text: str = ""
+    certificate: bool = True
+    next: tuple[NextCourse, ...] = ()
+    next_at: tuple[int, int] = (1, 1)
     #: File names in order, when the author lists them; else the numbers decide.
     order: tuple[str, ...] = ()
     order_at: tuple[int, int] = (1, 1)
@@ -86,6 +98,9 @@ def read_outline(text: str | None, folder_name: str, notes: Notes) -> Outline:
         credits=fields.text("credits"),
         reply_to_note=fields.text("reply_to_note"),
         consent_text=fields.text("consent_text"),
+        certificate=fields.flag("certificate", True),
+        next=_next(fields),
+        next_at=fields.at("next"),
         order=fields.texts("lessons"),
         order_at=fields.at("lessons"),
         ignore=frozenset(below.texts("ignore") if (below := fields.mapping("check")) else ()),
@@ -99,6 +114,24 @@ def read_outline(text: str | None, folder_name: str, notes: Notes) -> Outline:
             "course.yaml holds no `{{ }}` values, they work in lessons only: write plain text",
         )
     return outline
+
+
+def _next(fields: Fields) -> tuple[NextCourse, ...]:
+    """A list of course keys, and of `{title, url}` for courses elsewhere."""
+    found = []
+    for item in fields.texts_or_mappings("next"):
+        if isinstance(item, str):
+            found.append(NextCourse(key=item))
+            continue
+        item.need("title")
+        item.need("url")
+        course = NextCourse(title=item.text("title"), url=item.text("url"))
+        item.name_strangers(("title", "url"))
+        if course.url and not course.url.startswith(("https://", "http://")):
+            item.error("bad-course", "`url` in `next` begins with https://: correct it", "url")
+        elif course.title and course.url:
+            found.append(course)
+    return tuple(found)
 
 
 def _minutes(fields: Fields) -> tuple[int, int]:

@@ -160,6 +160,18 @@ class Fields:
                 self._wrong(name, item, "a list of `- key: value` groups", "a `-` before each")
         return found
 
+    def texts_or_mappings(self, name: str) -> list[str | Fields]:
+        """A list in which each item is a text or a group of its own."""
+        found: list[str | Fields] = []
+        for item in self._items(name):
+            if isinstance(item, yaml.ScalarNode):
+                found.append(self._take(name, item))
+            elif isinstance(item, yaml.MappingNode):
+                found.append(self._child(item, name))
+            else:
+                self._wrong(name, item, "a list of texts or groups", f"`{name}: [one, two]`")
+        return found
+
     def plain(self, name: str) -> Any:
         """The value as ordinary Python data, for an author's own `params`."""
         node = self._values.get(name)

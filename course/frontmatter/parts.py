@@ -87,6 +87,8 @@ class Action:
     minutes: int = 0
     #: The if-then line.
     plan: str = ""
+    #: What it leaves in the learner's hands, for the list at the end and the certificate.
+    leaves: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,13 @@ def read_action(fields: Fields) -> Action | None:
     if below is None:
         return None
     below.need("do")
-    action = Action(below.text("do"), below.number("minutes", 0, 600) or 0, below.text("plan"))
-    below.name_strangers(("do", "minutes", "plan"))
+    action = Action(
+        below.text("do"),
+        below.number("minutes", 0, 600) or 0,
+        below.text("plan"),
+        below.text("leaves"),
+    )
+    below.name_strangers(("do", "minutes", "plan", "leaves"))
     return action
 
 

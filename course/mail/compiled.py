@@ -162,7 +162,8 @@ class PartsForm:
         if hole not in self._tags:
             kind = {"html": "h", "text": "t", "query": "q"}[hole.place]
             name = hole.names[0].rpartition(".")[2].removeprefix("first_")
-            number = "" if hole.bare else str(len(self._tags))
+            # Parted by a letter: `done_1` and 13 is not `done_11` and 3.
+            number = "" if hole.bare else f"x{len(self._tags)}"
             self._tags[hole] = f"{TAG_PREFIX}{name}{number}_{kind}-"
             self._values.append(
                 (self._tags[hole], _Remembered(hole.names, lambda values: _harmless(hole, values)))

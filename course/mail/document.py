@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from course.errors import CourseError
+from course.finish import Task, as_tasks, tasks_of
 from course.mail.mime import clean
-from scheduler.domain.delivery import ADDRESS, CONFIRM, LINKS, MOVED, TAKEN
+from scheduler.domain.delivery import ADDRESS, COMPLETED, CONFIRM, LINKS, MOVED, TAKEN
 from scheduler.domain.syllabus import Readiness
 
 if TYPE_CHECKING:
-    from course.catalog import Course
-    from course.lesson import Lesson
+    from course.catalog import Course, Offer
+    from course.lesson import Action, Lesson
 
 Notice = Literal["confirm", "links", "address", "moved", "taken"]
 Kind = Literal["lesson", "letter"] | Notice
@@ -38,24 +40,53 @@ _LESSON_FIELDS = (
 )  # fmt: skip
 
 
-def describe(course: Course, lesson: Lesson) -> Document:
-    """The document of a lesson, or of a letter that the author wrote."""
+def describe(course: Course, lesson: Lesson, offers: Sequence[Offer] = ()) -> Document:
+    """The document of a lesson, or of a letter that the author wrote.
+
+    `offers` are what the letter at the end names to take next.
+    """
     number = _number(course, lesson)
     fields = {name: getattr(lesson, name) or "" for name in _LESSON_FIELDS}
-    return _document("lesson" if number else "letter", course) | {
+    return _document("lesson" if number else "letter", course) | _at_the_end(
+        course, lesson, offers
+    ) | {
         "language": lesson.language or course.language,
         "lesson": fields
         | {
             "number": number,
             "minutes": lesson.minutes(),
             "recall": asdict(lesson.recall) if lesson.recall else None,
-            "action": asdict(lesson.action) if lesson.action else None,
+            "action": _action(lesson.action) if lesson.action else None,
             "checklist": [asdict(item) for item in lesson.checklist],
             "resources": [asdict(resource) for resource in lesson.resources],
             "quiz": [asdict(question) for question in lesson.quiz],
             "sources": [asdict(source) for source in lesson.sources],
         },
     }
+
+
+def _action(action: Action) -> dict[str, Any]:
+    fields = asdict(action)
+    fields.pop("leaves")  # said at the end of the course, not here
+    return fields
+
+
+def _at_the_end(course: Course, lesson: Lesson, offers: Sequence[Offer]) -> Document:
+    """What only the letters after the last lesson are made of; nothing for all others."""
+    added: Document = {}
+    if lesson.show_done:
+        added["deeds"] = {
+            "tasks": [asdict(task) for task in tasks_of(course)],
+            "certificate": course.certificate,
+        }
+    if lesson.key == COMPLETED and offers:
+        added["next"] = [asdict(offer) for offer in offers]
+    return added
+
+
+def tasks_in(document: Document) -> tuple[Task, ...]:
+    """The lessons of which this letter says whether they are done; none for most mails."""
+    return as_tasks(document["deeds"]["tasks"]) if "deeds" in document else ()
 
 
 def describe_notice(kind: Notice, course: Course) -> Document:

@@ -99,7 +99,7 @@ class Marks:
         self._tags: list[str] = []
         self._numbers: dict[str, int] = {}
         self._holes: dict[tuple[str, Place], Hole] = {}
-        #: Bare names put in by our own layout, which no author could write.
+        #: Tags put in by our own layout, which no author could write.
         self._ours: set[str] = set()
         self._environments = {
             "html": variables.sandbox(autoescape=True),
@@ -123,9 +123,12 @@ class Marks:
 
     def name(self, dotted: str) -> str:
         """The mark of one bare value, for our own layout: `name("url.done")`."""
-        tag = "{{ " + dotted + " }}"
-        self._ours.add(tag)
-        return self._hidden(tag)
+        return self.tag("{{ " + dotted + " }}")
+
+    def tag(self, source: str) -> str:
+        """The mark of a `{{ }}` or `{% %}` of our own layout, which may name any value."""
+        self._ours.add(source)
+        return self._hidden(source)
 
     def cut(self, text: str, kind: Literal["html", "text"]) -> tuple[Piece, ...]:
         """Fixed text and holes, in order. Raises HoleError."""
@@ -181,8 +184,10 @@ class Marks:
 
     def _judged(self, tag: str) -> str:
         """The word of a `{% %}` tag, else "". Raises HoleError for what a lesson may not use."""
-        if tag in self._ours or tag.startswith("{#"):
+        if tag.startswith("{#"):
             return ""
+        if tag in self._ours:
+            return tag[2:-2].split()[0] if tag.startswith("{%") else ""
         if (tag, "html") in self._holes or (tag, "text") in self._holes:
             return ""
         word = ""

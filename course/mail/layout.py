@@ -19,15 +19,19 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from course.errors import CourseError
-from course.mail.document import Document
+from course.mail.document import Document, tasks_in
 from course.mail.holes import Marks
 from course.mail.marked import Words, lesson_fields, opening, trusted
 
 #: Written from right to left.
 _RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
-_URLS = ("read", "learn", "manage", "leave", "done", "confirm", "move")
+_URLS = ("read", "learn", "plan", "certificate", "manage", "leave", "done", "confirm", "move")
 _PERSON = ("first_name", "hour", "days", "address", "asked_at", "new_address")
 _TEXT_WIDTH = 72
+#: Where a lesson's or letter's own text stands.
+_BODIES = ("body", "lead", "rest")
+#: Lessons in a list of what was done; of a longer course only the sum is said.
+_MOST_ROWS = 30
 
 _PRE = re.compile(r"(<pre\b.*?</pre>)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
@@ -108,15 +112,20 @@ class Layout:
 
     def _written(self, document: Document, view: Mapping[str, Any], marks: Marks) -> str:
         # The body stays out of the tidying: code in it keeps its empty lines and its spaces.
-        slot = f"{marks.prefix}body"
-        body = view["lesson"]["body"]["text"] if "lesson" in view else ""
-        if "lesson" in view:
-            lesson = view["lesson"] | {"body": {"text": slot}}
-            view = {**view, "lesson": lesson}
+        slots = {name: f"{marks.prefix}{name}" for name in _BODIES if "lesson" in view}
+        lesson = view.get("lesson", {})
+        if slots:
+            view = {
+                **view,
+                "lesson": lesson
+                | {n: {"text": slot if lesson[n]["text"] else ""} for n, slot in slots.items()},
+            }
         text = self._rendered(self._text, f"{document['kind']}.txt", view)
         text = re.sub(r"[ \t]+\n", "\n", text)
         text = re.sub(r"\n{4,}", "\n\n\n", text).strip() + "\n"
-        return _CONTROLS.sub("", text.replace(slot, body.strip("\n")))
+        for name, slot in slots.items():
+            text = text.replace(slot, lesson[name]["text"].strip("\n"))
+        return _CONTROLS.sub("", text)
 
     def _rendered(
         self, environment: ImmutableSandboxedEnvironment, name: str, view: Mapping[str, Any]
@@ -142,8 +151,22 @@ class Layout:
             "url": {name: marks.name(f"url.{name}") for name in _URLS},
             "learner": {name: marks.name(f"learner.{name}") for name in _PERSON},
         }
+        view["deeds"] = _deeds(document, words)
+        view["next"] = [
+            {
+                "title": words.as_is(offer["title"]),
+                "url": offer["url"] or f"{self._base_url}/courses/{quote(offer['key'])}",
+            }
+            for offer in document.get("next", ())
+        ]
         if "lesson" in document:
             view["lesson"] = lesson = lesson_fields(document["lesson"], words)
+            # The list of what was done stands before the first heading of its letter.
+            lesson["lead"], lesson["rest"] = (
+                words.before_first_heading(document["lesson"]["body"])
+                if view["deeds"]
+                else (lesson["body"], {"html": "", "text": ""})
+            )
             view["subject"] = words.plain(document["lesson"]["subject"])
             view["preheader"] = words.plain(document["lesson"]["preheader"])
             if not view["preheader"]["text"]:
@@ -155,6 +178,35 @@ class Layout:
             view["subject"] = words.as_is(_SUBJECTS[document["kind"]] + document["course"]["title"])
             view["preheader"] = words.as_is(_PREHEADERS[document["kind"]])
         return view
+
+
+def _deeds(document: Document, words: Words) -> dict[str, Any] | None:
+    """The list of what was done: its sentences stand in the templates, between these marks."""
+    if "deeds" not in document:
+        return None
+    tag, value = words.marks.tag, words.marks.name
+    rows = [
+        {
+            "number": task.number,
+            "leaves": words.rich(task.leaves),
+            "if_done": tag(f"{{% if deeds.done_{task.number} %}}"),
+            "done_on": value(f"deeds.done_{task.number}"),
+            "if_passed": tag(f"{{% elif deeds.passed_{task.number} %}}"),
+            "if_sent": tag(f"{{% elif deeds.sent_{task.number} %}}"),
+        }
+        for task in tasks_in(document)
+        if task.asks
+    ]
+    return {
+        # The list of a very long course would be too much for a provider that fills in holes.
+        "rows": rows if len(rows) <= _MOST_ROWS else [],
+        "certificate": document["deeds"]["certificate"],
+        "count": value("deeds.count"),
+        "total": value("deeds.total"),
+        "if_finished": tag("{% if deeds.finished %}"),
+        "otherwise": tag("{% else %}"),
+        "end": tag("{% endif %}"),
+    }
 
 
 _SUBJECTS = {

@@ -50,6 +50,20 @@ class Words:
         html = _TASKS.sub(r'<ul class="tasks">\1', self.marks.hide(markup.to_html(source)))
         return {"html": trusted(self._absolute(html)), "text": self._text(html)}
 
+    def before_first_heading(self, source: str) -> tuple[dict[str, str], dict[str, str]]:
+        """A body of Markdown in two: what stands before its first heading, and the rest.
+
+        All of it comes first where the first heading stands inside something else.
+        """
+        html = _TASKS.sub(r'<ul class="tasks">\1', self.marks.hide(markup.to_html(source)))
+        cut = html.find("<h2")
+        lead = html if cut < 0 or _holds_open(html[:cut]) else html[:cut]
+        first, second = (
+            {"html": trusted(self._absolute(half)), "text": self._text(half)}
+            for half in (lead, html[len(lead) :])
+        )
+        return first, second
+
     def plain(self, source: str) -> dict[str, str]:
         """A field that is not Markdown: subject and preheader."""
         return self.as_is(self.marks.hide(markup.plain(source)))
@@ -73,6 +87,13 @@ class Words:
 
     def _text(self, html: str) -> str:
         return markup.to_text(self._absolute(html)).strip("\n")
+
+
+def _holds_open(html: str) -> bool:
+    """Is an element begun here that does not end here?"""
+    return any(
+        html.count(f"<{tag}") != html.count(f"</{tag}") for tag in ("blockquote", "li", "td", "div")
+    )
 
 
 def lesson_fields(fields: Mapping[str, Any], words: Words) -> dict[str, Any]:

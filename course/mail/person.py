@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from course.finish import tasks_of
 from course.links import Links
+from course.mail.deeds import sample_deeds
 from course.mail.mime import clean
 from course.pace_words import say_days
-from scheduler.domain.delivery import Claimed, Delivery, DeliveryKind, DeliveryState
+from scheduler.domain.delivery import (
+    Claimed,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    tells_deeds,
+)
 from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.domain.learner import Learner
 from scheduler.domain.syllabus import Cadence
@@ -81,7 +90,11 @@ def pretended(course: Course, key: str, learner: Learner, now: datetime) -> Clai
         secrets.token_hex(16), 0, 1, kind, key, learner.address, DeliveryState.CLAIMED, 1,
         now, now, now,
     )  # fmt: skip
-    return Claimed(delivery, enrollment, learner)
+    deeds = None
+    if tells_deeds(delivery):
+        enrollment = replace(enrollment, state=EnrollmentState.COMPLETED, completed_at=now)
+        deeds = sample_deeds(tasks_of(course), now)
+    return Claimed(delivery, enrollment, learner, deeds)
 
 
 _VALUES: dict[str, Callable[[Claimed, Links], str]] = {
@@ -93,6 +106,8 @@ _VALUES: dict[str, Callable[[Claimed, Links], str]] = {
     "learner.new_address": lambda claimed, _: masked(claimed.learner.address),
     "url.confirm": lambda claimed, links: links.confirm(claimed.enrollment.id),
     "url.learn": lambda claimed, links: links.learn(claimed.enrollment.id),
+    "url.plan": lambda claimed, links: f"{links.learn(claimed.enrollment.id)}/plan",
+    "url.certificate": lambda claimed, links: f"{links.learn(claimed.enrollment.id)}/certificate",
     "url.manage": lambda claimed, links: links.manage(claimed.enrollment.id),
     "url.leave": lambda claimed, links: links.leave(claimed.enrollment.id),
     "url.read": lambda claimed, links: links.read(claimed.delivery.id),

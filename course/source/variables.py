@@ -23,6 +23,8 @@ NAMES: dict[str, str] = {
     "course.total": "number of lessons in the course",
     "url.read": "this lesson in the browser",
     "url.learn": "the learner's own page",
+    "url.plan": "the learner's own plan, on a page to print",
+    "url.certificate": "the learner's certificate, or what is missing for it",
     "url.manage": "hour, days, pause",
     "url.leave": "leave the course",
     "url.done": 'mark today\'s action "done"',
