@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
 from course.finish import NOTHING, Mark, Task, judge
 from scheduler.domain.delivery import Claimed, Deeds
-from scheduler.zones import zone
 
 #: What the names of these values begin with; no author can write them.
 PREFIX = "deeds."
@@ -38,7 +38,7 @@ def deed_values(tasks: Sequence[Task], claimed: Claimed, language: str) -> dict[
     }
     for task in tasks:
         row = rows.get(task.number)
-        day = _day(row.done_at, run.timezone, language) if row and row.done_at else ""
+        day = day_in_full(row.done_at, run.timezone, language) if row and row.done_at else ""
         values[f"deeds.done_{task.number}"] = day
         values[f"deeds.passed_{task.number}"] = "yes" if row and row.mark is Mark.PASSED else ""
         values[f"deeds.sent_{task.number}"] = "yes" if row and row.mark is Mark.OPEN else ""
@@ -55,9 +55,9 @@ def sample_deeds(tasks: Sequence[Task], now: datetime) -> Deeds:
     )
 
 
-def _day(instant: datetime, timezone: str, language: str) -> str:
-    """`24 November 2026`, in the words of the letter's language."""
-    day = instant.astimezone(zone(timezone)).date()
+def day_in_full(instant: datetime, timezone: str, language: str) -> str:
+    """`24 November 2026`, the local date in the words of that language."""
+    day = instant.astimezone(ZoneInfo(timezone)).date()
     locale = _locale(language)
     # English knows two orders: ours is the one of all our dates.
     return str(format_date(day, "d MMMM y" if locale.language == "en" else "long", locale=locale))

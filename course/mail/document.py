@@ -47,22 +47,24 @@ def describe(course: Course, lesson: Lesson, offers: Sequence[Offer] = ()) -> Do
     """
     number = _number(course, lesson)
     fields = {name: getattr(lesson, name) or "" for name in _LESSON_FIELDS}
-    return _document("lesson" if number else "letter", course) | _at_the_end(
-        course, lesson, offers
-    ) | {
-        "language": lesson.language or course.language,
-        "lesson": fields
+    return (
+        _document("lesson" if number else "letter", course)
+        | _at_the_end(course, lesson, offers)
         | {
-            "number": number,
-            "minutes": lesson.minutes(),
-            "recall": asdict(lesson.recall) if lesson.recall else None,
-            "action": _action(lesson.action) if lesson.action else None,
-            "checklist": [asdict(item) for item in lesson.checklist],
-            "resources": [asdict(resource) for resource in lesson.resources],
-            "quiz": [asdict(question) for question in lesson.quiz],
-            "sources": [asdict(source) for source in lesson.sources],
-        },
-    }
+            "language": lesson.language or course.language,
+            "lesson": fields
+            | {
+                "number": number,
+                "minutes": lesson.minutes(),
+                "recall": asdict(lesson.recall) if lesson.recall else None,
+                "action": _action(lesson.action) if lesson.action else None,
+                "checklist": [asdict(item) for item in lesson.checklist],
+                "resources": [asdict(resource) for resource in lesson.resources],
+                "quiz": [asdict(question) for question in lesson.quiz],
+                "sources": [asdict(source) for source in lesson.sources],
+            },
+        }
+    )
 
 
 def _action(action: Action) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from course.web import api, assets, desk, guard, health, outbox, webhooks
 from course.web.admin import learners, session, today
 from course.web.learner import (
+    certificate,
     confirm,
     done,
     inbox,
@@ -122,7 +123,8 @@ def create_app(school: School) -> FastAPI:
     )
     for door in (signup, inbox, confirm, read, learn, done, manage, moving, leave):
         app.include_router(door.router)
-    app.include_router(keeping.router)
+    for door in (keeping, certificate):
+        app.include_router(door.router)
     for door in (session, today, learners):
         app.include_router(door.router)
     if school.demo and school.provider.name == "file":
@@ -161,6 +163,7 @@ def _version() -> str:
 def _robots() -> Response:
     private = (
         *("admin", "confirm", "learn", "manage", "address", "leave", "read", "done"),
+        "certificate",
         "outbox",
     )
     lines = ["User-agent: *", *(f"Disallow: /{name}/" for name in private)]

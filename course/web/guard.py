@@ -37,7 +37,7 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 #: URLs that carry a token: never stored by a cache, never indexed.
 _PRIVATE = (
     "/confirm/", "/learn/", "/manage/", "/address/", "/leave/", "/read/", "/done/",
-    "/admin", "/outbox", "/check-inbox",
+    "/certificate/", "/admin", "/outbox", "/check-inbox",
 )  # fmt: skip
 
 #: Pages whose authority is a cookie; their own forms must be able to say where they come from.
