@@ -42,6 +42,7 @@ def url(links: Links, purpose: Purpose) -> str:
         Purpose.LEARN: lambda: links.learn(42),
         Purpose.MANAGE: lambda: links.manage(42),
         Purpose.LEAVE: lambda: links.leave(42),
+        Purpose.CERTIFICATE: lambda: links.certificate(42),
         Purpose.READ: lambda: links.read(DELIVERY),
         Purpose.DONE: lambda: links.done(DELIVERY),
         Purpose.ADDRESS: lambda: links.address(DELIVERY),

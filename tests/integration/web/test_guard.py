@@ -30,6 +30,8 @@ def pages(school: LittleSchool) -> dict[str, str]:
         "welcome": links.confirm(run) + "/welcome",
         "learn": links.learn(run),
         "calendar": links.learn(run) + "/calendar.ics",
+        "my certificate": links.learn(run) + "/certificate",
+        "certificate": links.certificate(run),
         "manage": links.manage(run),
         "leave": links.leave(run),
         "address": links.address(sent["@address"]),
