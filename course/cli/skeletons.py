@@ -57,7 +57,8 @@ _COMPLETED = """\
 ---
 title: You did it
 subject: {subject}
-preheader: All lessons are behind you. Here is where to find them again.
+preheader: All lessons are behind you. Here is what you did, and where to find them again.
+show_done: true
 ---
 Well done, {{{{ learner.first_name or "learner" }}}}!
 

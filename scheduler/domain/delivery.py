@@ -124,13 +124,10 @@ class Claimed:
 
 def tells_deeds(delivery: Delivery) -> bool:
     """May this mail say what its learner has done? Letters at the end of a course may."""
+    if delivery.kind is not DeliveryKind.LETTER:
+        return False
     key = original_key(delivery.key)
-    return (
-        delivery.kind is DeliveryKind.LETTER
-        and key.startswith("@")
-        and key != WELCOME
-        and key not in REPEATABLE
-    )
+    return key.startswith("@") and key != WELCOME and key not in REPEATABLE
 
 
 def original_key(key: str) -> str:

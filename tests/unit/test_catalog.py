@@ -427,3 +427,51 @@ def test_paths_are_shown_as_the_author_would_type_them(
     monkeypatch.chdir(folder.parent.parent)
     assert load_course(Path("lessons/testing")).findings[0].path == "lessons/testing/1-a.md"
     assert load_course(folder).findings[0].path == "lessons/testing/1-a.md"
+
+
+# --- the end of a course -------------------------------------------------------------------------
+
+
+def test_a_course_gives_certificates_unless_it_says_no(folder: Path) -> None:
+    assert load_course(make(folder, THREE)).certificate
+    make(folder, {"course.yaml": "title: Testing\ncertificate: no\n"})
+    assert not load_course(folder).certificate
+    make(folder, {"course.yaml": "title: Testing\ncertificate: maybe\n"})
+    assert the(load_course(folder), "front-matter").level == "error"
+
+
+def test_what_to_take_next_is_a_course_of_ours_or_one_elsewhere(folder: Path) -> None:
+    make(folder.parent / "more", {"course.yaml": "title: More\n", "1-one.md": "# One\n\nWords."})
+    text = "title: Testing\nnext:\n  - more\n  - {title: Elsewhere, url: https://example.org/x}\n"
+    make(folder, THREE | {"course.yaml": text})
+    catalog = Catalog(folder.parent)
+    course = catalog.course("testing")
+    assert course is not None
+    assert course.findings == ()
+    assert [(o.title, o.key, o.url) for o in catalog.after(course)] == [
+        ("More", "more", ""),
+        ("Elsewhere", "", "https://example.org/x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "level", "words"),
+    [
+        ("gone", "warn", "no such course beside this one"),
+        ("{title: Elsewhere}", "error", "`url` of `next` is missing"),
+        ("{url: https://example.org}", "error", "`title` of `next` is missing"),
+        ("{title: X, url: 'javascript:alert(1)'}", "error", "begins with https://"),
+        ("[a, b]", "error", "a list of texts or groups"),
+    ],
+)
+def test_a_wrong_next_is_named_with_its_cure(
+    folder: Path, item: str, level: str, words: str
+) -> None:
+    make(folder, THREE | {"course.yaml": f"title: Testing\nnext:\n  - {item}\n"})
+    catalog = Catalog(folder.parent)
+    course = catalog.course("testing")
+    assert course is not None
+    [finding] = course.findings
+    assert (finding.level, finding.line) == (level, 3 if level == "error" else 2)
+    assert words in finding.message
+    assert catalog.after(course) == ()
