@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
-
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
 
 from course.finish import NOTHING, Mark, Task, judge
 from scheduler.domain.delivery import Claimed, Deeds
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 #: What the names of these values begin with; no author can write them.
 PREFIX = "deeds."
@@ -57,6 +58,8 @@ def sample_deeds(tasks: Sequence[Task], now: datetime) -> Deeds:
 
 def day_in_full(instant: datetime, timezone: str, language: str) -> str:
     """`24 November 2026`, the local date in the words of that language."""
+    from babel.dates import format_date  # slow to load, and most mails need no date
+
     day = instant.astimezone(ZoneInfo(timezone)).date()
     locale = _locale(language)
     # English knows two orders: ours is the one of all our dates.
@@ -65,6 +68,8 @@ def day_in_full(instant: datetime, timezone: str, language: str) -> str:
 
 @lru_cache(maxsize=100)
 def _locale(language: str) -> Locale:
+    from babel import Locale, UnknownLocaleError
+
     try:
         return Locale.parse(language.replace("-", "_"))
     except (ValueError, UnknownLocaleError):

@@ -36,6 +36,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "@taken",
     ):
         found[key] = body(composed(school, claimed(key, name="Wilhelmina-Charlotte")), "html")
+    shipped = composer(whole_school(tmp_path_factory.mktemp("shipped")))
+    found["deeds"] = body(composed(shipped, claimed("career-mobility/@completed")), "html")
     arabic = plant(tmp_path_factory.mktemp("rtl"), course="title: حديقة\nlanguage: ar\n")
     found["rtl"] = body(composed(composer(arabic), claimed("bed")), "html")
     one = claimed("bed")
@@ -54,6 +56,7 @@ KEYS = [
     "@address",
     "@moved",
     "@taken",
+    "deeds",
     "rtl",
     "online",
 ]

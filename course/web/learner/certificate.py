@@ -43,14 +43,13 @@ def name_it(desk: AtDesk, posted: Posted, token: str) -> Response:
     standing = opened(desk, Purpose.LEARN, token)
     if standing is None:
         return trouble(desk, "learn")
-    finish = _finish(desk, standing)
     taken_away = bool(text(posted, "none"))
-    typed = "" if taken_away else text(posted, "name")
-    name, problem = clean(typed), "" if taken_away else _problem(clean(typed))
-    if problem:
-        return _mine(desk, token, standing, typed=typed, problem=problem)
+    name = "" if taken_away else clean(text(posted, "name"))
+    if not taken_away and (problem := _problem(name)):
+        return _mine(desk, token, standing, typed=name, problem=problem)
+    finish = _finish(desk, standing)
     try:
-        if taken_away or _may_have_one(finish):
+        if taken_away or finish.may_be_named:
             desk.school.enrolling.name_certificate(finish.run.id, name)
     except NotAllowed:  # erased a moment ago
         return trouble(desk, "gone")
@@ -93,10 +92,6 @@ def _shown(desk: Desk, token: str) -> Finished | None:
 def _finish(desk: Desk, standing: Standing) -> Finished:
     with desk.school.db.read() as tx:
         return best_round(desk, tx, standing.run)
-
-
-def _may_have_one(finish: Finished) -> bool:
-    return finish.certifies and finish.earned_at is not None
 
 
 def _mine(

@@ -15,14 +15,20 @@ from course.catalog import Course, Offer
 from course.finish import Mark, Row, Task, judge, tasks_of
 from course.web.desk import Desk
 from course.web.learner.sample import line_of
-from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
+from course.web.learner.standing import SENT
+from scheduler.domain.delivery import (
+    COMPLETED,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    original_key,
+    tells_deeds,
+)
 from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.store import Tx, deeds, ledger, notes, people
 
 #: States in which a letter is still on its way to its day.
 _AHEAD = frozenset({DeliveryState.DUE, DeliveryState.CLAIMED, DeliveryState.WAITING})
-#: States in which a lesson can be opened: it has left the house.
-_SENT = frozenset({DeliveryState.SENDING, DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,14 @@ class Finished:
         return tuple(line for line in self.lines if line.mark in shown)
 
     @property
+    def may_be_named(self) -> bool:
+        """Is there a certificate to be had?"""
+        return self.certifies and self.earned_at is not None
+
+    @property
     def is_public(self) -> bool:
         """Is there a certificate that others can see?"""
-        return self.certifies and self.earned_at is not None and bool(self.name)
+        return self.may_be_named and bool(self.name)
 
 
 def finished_of(desk: Desk, tx: Tx, run: Enrollment) -> Finished:
@@ -96,9 +107,7 @@ def finished_of(desk: Desk, tx: Tx, run: Enrollment) -> Finished:
         minutes=found.minutes,
         certifies=course is not None and course.certificate,
         name=notes.certificate_name(tx, run.id),
-        letters_at=tuple(
-            sorted(d.not_before for d in rows if d.kind is DeliveryKind.LETTER and _ahead(d, run))
-        ),
+        letters_at=tuple(sorted(d.not_before for d in rows if _ahead(d, run))),
         offers=desk.school.catalog.after(course) if course else (),
         certificate=f"{desk.pages.path(desk.school.links.learn(run.id))}/certificate",
         again=f"{desk.pages.root}/courses/{quote(run.course)}#join" if course else "",
@@ -140,16 +149,17 @@ def _sent(task: Task, rows: list[Delivery]) -> Delivery | None:
         (
             d
             for d in rows
-            if d.kind is DeliveryKind.LESSON and d.key in task.names and d.state in _SENT
+            if d.kind is DeliveryKind.LESSON and d.key in task.names and d.state in SENT
         ),
         None,
     )
 
 
 def _ahead(letter: Delivery, run: Enrollment) -> bool:
+    """Is this a follow-up that still comes?"""
     return (
-        letter.state in _AHEAD
-        and run.state is EnrollmentState.COMPLETED
-        and run.completed_at is not None
-        and letter.not_before > run.completed_at
+        run.state is EnrollmentState.COMPLETED
+        and letter.state in _AHEAD
+        and tells_deeds(letter)
+        and original_key(letter.key) != COMPLETED
     )
