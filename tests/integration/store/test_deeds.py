@@ -21,7 +21,7 @@ def test_deeds_are_a_runs_own(room: Room) -> None:
     with room.db.write() as tx:
         run, other = room.run(tx), room.run(tx)
         ticks.add(tx, run.id, "one", "action", room.now)
-        ticks.add(tx, run.id, "one", "calendar", room.now)
+        ticks.add(tx, run.id, "two", "calendar", room.now)
         ticks.add(tx, other.id, "two", "action", room.now + HOUR)
         ledger.add_skipped(tx, room.new(run, "four"), room.now)
         ledger.owe(tx, [room.new(run, "three"), room.new(other, "two")], room.now)

@@ -314,7 +314,7 @@ def test_the_closing_letter_tells_what_was_done_exactly_once(tmp_path):
 # -- the list at the end ---------------------------------------------------------------------------
 
 
-def test_the_finished_page_names_letters_to_come_and_what_to_take_next(school, browser, run):
+def test_the_finished_page_names_what_to_take_next(school, browser, run):
     write_course(school.catalog.folder, key="next-course", title="Two Days of Silence")
     folder = school.catalog.folder / COURSE
     (folder / "course.yaml").write_text(
@@ -326,3 +326,23 @@ def test_the_finished_page_names_letters_to_come_and_what_to_take_next(school, b
     assert 'href="https://example.org/">Elsewhere' in page
     assert "gone" not in page
     assert f'href="/courses/{COURSE}#join"' in page
+
+
+def test_the_finished_page_names_the_days_of_the_letters_to_come(tmp_path):
+    folder = write_course(tmp_path / "lessons")
+    for days in (7, 30):
+        (folder / f"followup-{days}.md").write_text(
+            f"---\ntitle: After {days} days\nafter_days: {days}\n---\nWhat moved?\n"
+        )
+    school = build(tmp_path)
+    browser = Browser(school)
+    run = school.join()
+    assert "more letter" not in browser.get(mine(school, run)).text
+    send_all(school, run)
+    school.enrolling.resend(run, KEYS[0])  # a copy that waits is no letter to come
+    said = words(browser.get(mine(school, run)).text)
+    days = "Monday, 30 November and Wednesday, 23 December"
+    assert f"2 more letters come: {days}." in said
+    school.enrolling.leave(run, agreed("leave"))
+    assert "more letter" not in browser.get(mine(school, run)).text
+    school.close()
