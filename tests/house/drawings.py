@@ -51,6 +51,7 @@ WORDS = {
     "tick": "what a learner marked in a lesson: its one action, or a checklist item",
     "note": "what a learner wrote for themselves on their own page",
     "done": "the learner said “I did it” for a lesson",
+    "deeds": "what a learner was sent and has done in one round",
     "finished": "the last lesson was sent, and the action of every lesson sent is done",
     "certificate": "a public page that says who finished a course, by doing what, and when",
     "leave": "withdraw from one course; “leave everything” suppresses the address",
