@@ -14,8 +14,8 @@ from markupsafe import Markup, escape
 from course.catalog import Course, Offer
 from course.finish import Mark, Row, Task, judge, tasks_of
 from course.web.desk import Desk
-from course.web.learner.sample import line_of
 from course.web.learner.standing import SENT
+from course.web.learner.texts import for_nobody
 from scheduler.domain.delivery import (
     COMPLETED,
     Delivery,
@@ -135,9 +135,10 @@ def _line(desk: Desk, course: Course, row: Row, rows: list[Delivery]) -> Line:
     sent = _sent(row.task, rows)
     links = desk.school.links
     lesson = course.lessons.get(row.task.names[0])  # none while it is being repaired
+    leaves = row.task.leaves
     return Line(
         number=row.task.number,
-        leaves=line_of(course, lesson, row.task.leaves) if lesson else escape(row.task.leaves),
+        leaves=for_nobody(course, lesson).line(leaves) if lesson else escape(leaves),
         mark=row.mark,
         done_at=row.done_at,
         done=desk.pages.path(links.done(sent.id)) if sent else "",

@@ -5,6 +5,7 @@ Changes nothing on GET. The link in the mail is the key; there is no password.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from course.links import Purpose
 from course.web.desk import LOOK, AtDesk, Desk
 from course.web.learner.calendar import calendar
+from course.web.learner.finished import finished_of
 from course.web.learner.received import Received, of_key, received
 from course.web.learner.standing import Day, Standing, opened, outlook
 from course.web.learner.trouble import trouble
@@ -76,6 +78,8 @@ def own_page(
     if wrong is not None:
         lessons = [replace(o, notes=wrong.notes) if o.key == wrong.key else o for o in lessons]
     latest = max(lessons, key=_when, default=None)
+    with desk.school.db.read() as tx:
+        finish = finished_of(desk, tx, standing.run)
     return pages.page(
         "web/learn.html",
         status=422 if wrong else 200,
@@ -88,10 +92,19 @@ def own_page(
         sent_today=latest is not None and _is_today(standing, latest.at),
         read={one.key: pages.path(links.read(one.delivery_id)) for one in lessons},
         manage=pages.path(links.manage(standing.run.id)),
+        finish=finish if finish.completed else None,
+        finish_plan=_plan_path(desk, standing, lessons),
         saved=saved,
         wrong=wrong,
         token=token,
     )
+
+
+def _plan_path(desk: Desk, standing: Standing, lessons: Sequence[Received]) -> str:
+    """Where the plan is; empty where no lesson had anything to write down."""
+    if not any(one.notes for one in lessons):
+        return ""
+    return f"{desk.pages.path(desk.school.links.learn(standing.run.id))}/plan"
 
 
 def own_place(desk: Desk, standing: Standing, key: str) -> Received | None:

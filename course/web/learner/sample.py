@@ -38,11 +38,6 @@ class Article:
     quiz: tuple[Question, ...]
 
 
-def line_of(course: Course, lesson: Lesson, text: str) -> Markup:
-    """One line of a lesson's Markdown as safe HTML, filled in for nobody in particular."""
-    return _filled(markup.inline(text), _values(course, lesson))
-
-
 def as_article(course: Course, lesson: Lesson) -> Article:
     """The lesson with its Markdown rendered and its values filled in."""
     texts = for_nobody(course, lesson)
