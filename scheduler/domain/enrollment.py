@@ -104,5 +104,5 @@ class Enrollment:
     last_sent_at: datetime | None = None
     #: When the next lesson falls; None when none is owed or one is already open.
     next_due_at: datetime | None = None
-    #: When a pause ends by itself; None = until resumed.
+    #: When a pause ends by itself; None = until resumed. Kept by who leaves during a pause.
     paused_until: datetime | None = None

@@ -1,7 +1,7 @@
 """What every clerk of the enrolling desk needs: lookups with locks, slots, new rows.
 
 Holds no public promise of its own; see `joining`, `pacing`, `ticking`,
-`noting`, `naming`, `moving` and `leaving`.
+`noting`, `naming`, `moving`, `leaving` and `reminding`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from scheduler.store.ledger import NewDelivery
 
 #: A postponed row waits here until it is resumed; no calendar reaches it.
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
+#: Why nothing is sent to the address of somebody who had everything about them erased.
+ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,11 @@ class Desk:
             )
         return run
 
+    def _lock_all(self, tx: Tx, learner_id: int) -> list[Enrollment]:
+        """All runs of a person, locked in one order: whoever plans for them finishes first."""
+        ids = [run.id for run in people.enrollments_of(tx, learner_id)]
+        return list(people.enrollments(tx, ids, lock=True).values())
+
     def _learner(self, tx: Tx, run: Enrollment) -> Learner:
         learner = people.learner(tx, run.learner_id)
         if learner is None:  # pragma: no cover - the foreign key forbids it
@@ -144,6 +151,13 @@ class Desk:
 
     def _suppressed(self, tx: Tx, address: str) -> bool:
         return bool(people.suppressed(tx, [self._hash(address)]))
+
+    def _comes_after_erasure(self, tx: Tx, address: str) -> bool:
+        """Let in again whoever was erased and signs up anew; False for any other suppression."""
+        found = people.suppression(tx, self._hash(address))
+        if found is None or found.reason != ERASED:
+            return False
+        return people.unsuppress(tx, self._hash(address))
 
 
 def with_pace(base: Cadence, hour: time | None, weekdays: frozenset[int] | None) -> Cadence:

@@ -81,7 +81,7 @@ class Joining(Desk):
         name = zones.canonical(timezone or "", syllabus.timezone)
         cadence = with_pace(syllabus.cadence, hour, weekdays)
         with self._db.write("sign up") as tx:
-            if self._suppressed(tx, address):
+            if self._suppressed(tx, address) and not self._comes_after_erasure(tx, address):
                 return SignUp(None, "suppressed")
             learner = people.find_learner(tx, address) or people.add_learner(
                 tx,

@@ -205,11 +205,6 @@ class Moving(Desk):
         too_soon = bool(to_it) and now - max(to_it) < self._settings.confirm_every
         return not too_soon and len(recent) < self._settings.confirms_per_day
 
-    def _lock_all(self, tx: Tx, learner_id: int) -> list[Enrollment]:
-        """All runs of a person, locked in one order: whoever plans for them finishes first."""
-        ids = [run.id for run in people.enrollments_of(tx, learner_id)]
-        return list(people.enrollments(tx, ids, lock=True).values())
-
     def _change(
         self, tx: Tx, learner: Learner, runs: Sequence[Enrollment], address: str, now: datetime
     ) -> bool:

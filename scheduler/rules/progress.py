@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState, StopReason
 from scheduler.domain.syllabus import LessonRef, Readiness, Syllabus
@@ -42,6 +42,9 @@ TRANSITIONS: dict[tuple[EnrollmentState, EnrollmentEvent], tuple[EnrollmentState
     },
 }
 
+#: Until when a run was paused that was to wait for its owner, while it is stopped.
+_NO_END = datetime(9999, 1, 1, tzinfo=UTC)
+
 
 def allowed(state: EnrollmentState, event: EnrollmentEvent) -> bool:
     """May this event happen in this state?"""
@@ -54,7 +57,7 @@ def apply(enrollment: Enrollment, event: EnrollmentEvent, at: datetime) -> Enrol
     Raises `NotAllowed`, naming the states in which the event may happen.
     """
     if event is _E.REJOINED:
-        return _rejoin(enrollment)
+        return _rejoin(enrollment, at)
     target = TRANSITIONS.get((enrollment.state, event))
     if target is None:
         raise NotAllowed(_refusal(enrollment.state, event))
@@ -64,7 +67,7 @@ def apply(enrollment: Enrollment, event: EnrollmentEvent, at: datetime) -> Enrol
         state=state,
         reason=str(reason),
         next_due_at=None,
-        paused_until=None,
+        paused_until=_paused_until(enrollment, event),
         confirmed_at=at if event is _E.CONFIRMED else enrollment.confirmed_at,
         completed_at=_completed_at(enrollment, event, at),
     )
@@ -77,7 +80,14 @@ def _completed_at(enrollment: Enrollment, event: EnrollmentEvent, at: datetime) 
     return None if event is _E.REOPENED else enrollment.completed_at
 
 
-def _rejoin(enrollment: Enrollment) -> Enrollment:
+def _paused_until(enrollment: Enrollment, event: EnrollmentEvent) -> datetime | None:
+    if (enrollment.state, event) != (_S.PAUSED, _E.LEFT):
+        return None
+    # Whoever leaves during a pause and takes that back is paused as before.
+    return enrollment.paused_until or _NO_END
+
+
+def _rejoin(enrollment: Enrollment, at: datetime) -> Enrollment:
     """Undo of leaving: back to where the learner was, as far as the facts say."""
     if (enrollment.state, enrollment.reason) != (_S.STOPPED, _R.LEFT):
         raise NotAllowed(
@@ -88,7 +98,11 @@ def _rejoin(enrollment: Enrollment) -> Enrollment:
         state = _S.COMPLETED
     elif enrollment.confirmed_at is not None:
         state = _S.ACTIVE
-    return replace(enrollment, state=state, reason="", next_due_at=None, paused_until=None)
+    until = enrollment.paused_until
+    back = replace(enrollment, state=state, reason="", next_due_at=None, paused_until=None)
+    if until is None or until <= at:
+        return back
+    return replace(back, state=_S.PAUSED, paused_until=None if until == _NO_END else until)
 
 
 def _refusal(state: EnrollmentState, event: EnrollmentEvent) -> str:

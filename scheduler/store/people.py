@@ -17,6 +17,7 @@ from scheduler.domain.learner import Consent, Learner
 from scheduler.store import batch
 from scheduler.store.columns import UtcTime
 from scheduler.store.database import Tx
+from scheduler.store.departures import say_why
 from scheduler.store.enrollments import (
     active_after,
     add_enrollment,
@@ -36,7 +37,13 @@ from scheduler.store.enrollments import (
 from scheduler.store.facts import AuditRow, add_audit, audit_trail, get_meta, set_meta
 from scheduler.store.joining import Added, NewRun, add_learner, add_many, address_key
 from scheduler.store.mapping import CONSENT, LEARNER, to_consent, to_learner
-from scheduler.store.suppressions import suppress, suppressed, unsuppress
+from scheduler.store.suppressions import (
+    Suppression,
+    suppress,
+    suppressed,
+    suppression,
+    unsuppress,
+)
 from scheduler.store.tables import (
     RowId,
     audit,
@@ -54,6 +61,7 @@ __all__ = [
     "Added",
     "AuditRow",
     "NewRun",
+    "Suppression",
     "active_after",
     "add_audit",
     "add_consent",
@@ -78,12 +86,14 @@ __all__ = [
     "pauses_ended",
     "save_enrollment",
     "save_enrollments",
+    "say_why",
     "set_meta",
     "signups_expired",
     "stamped_with_other_tzdata",
     "stranded",
     "suppress",
     "suppressed",
+    "suppression",
     "unsuppress",
     "update_learner",
 ]

@@ -19,6 +19,7 @@ from scheduler.store import people, tables
 from scheduler.store.claims import MUST_WAIT
 from scheduler.store.database import Tx
 from scheduler.store.deliveries import id_prefix, with_people
+from scheduler.store.departures import has_left, is_latest_round, why_left
 from scheduler.store.exports import export_deliveries, export_learners, export_person
 from scheduler.store.mapping import (
     ENROLLMENT,
@@ -56,6 +57,7 @@ __all__ = [
     "search_learners",
     "timeline",
     "waiting",
+    "why_left",
 ]
 
 _l, _e, _d = learners.c, enrollments.c, deliveries.c
@@ -92,6 +94,8 @@ class LearnerRow:
     enrollment: Enrollment
     #: Lessons handed over in that round.
     delivered: int
+    #: What they chose to say as they left; else empty.
+    left_because: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +173,15 @@ def search_learners(
     course: str | None = None,
     state: str | None = None,
     text: str | None = None,
+    left_because: str | None = None,
     limit: int = 50,
     after: int | None = None,
 ) -> list[LearnerRow]:
     """People with their latest run per course, newest first.
 
-    `text` is looked for in address and first name; `after` is the last `enrollment.id` of the
-    page before.
+    `text` is looked for in address and first name; `left_because` finds those who left with
+    that word, or with none if it is empty; `after` is the last `enrollment.id` of the page before.
     """
-    later = enrollments.alias("later")
     d = deliveries.alias("handed_over")
     delivered = (
         select(func.count())
@@ -190,17 +194,9 @@ def search_learners(
         .scalar_subquery()
     )
     query = (
-        select(*LEARNER, *ENROLLMENT, delivered)
+        select(*LEARNER, *ENROLLMENT, delivered, _e.left_because)
         .select_from(enrollments.join(learners, _l.id == _e.learner_id))
-        .where(
-            ~select(later.c.id)
-            .where(
-                later.c.learner_id == _e.learner_id,
-                later.c.course == _e.course,
-                later.c.round > _e.round,
-            )
-            .exists()
-        )
+        .where(is_latest_round())
         .order_by(_e.id.desc())
         .limit(limit)
     )
@@ -208,6 +204,8 @@ def search_learners(
         query = query.where(_e.course == course)
     if state is not None:
         query = query.where(_e.state == state)
+    if left_because is not None:
+        query = query.where(has_left(), _e.left_because == left_because)
     if after is not None:
         query = query.where(_e.id < after)
     if text:
@@ -219,7 +217,7 @@ def search_learners(
         )
     cut = len(LEARNER)
     return [
-        LearnerRow(to_learner(row[:cut]), to_enrollment(row[cut:-1]), row[-1])
+        LearnerRow(to_learner(row[:cut]), to_enrollment(row[cut:-2]), row[-2], row[-1])
         for row in tx.execute(query)
     ]
 

@@ -6,6 +6,7 @@ The caller hashes (`rules.suppression.address_hash`); the address itself never c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import String, delete, select
@@ -14,6 +15,17 @@ from scheduler.store import batch
 from scheduler.store.database import Tx
 from scheduler.store.tables import suppressions
 from scheduler.store.upsert import insert
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Why nothing may be sent to an address; `at` is aware UTC."""
+
+    #: bounced, complained, left, staff, never or erased.
+    reason: str
+    #: Who said so: a provider, a page, a command.
+    source: str
+    at: datetime
 
 
 def suppress(tx: Tx, address_hash: str, *, reason: str, source: str, now: datetime) -> None:
@@ -46,6 +58,15 @@ def suppressed(tx: Tx, hashes: Sequence[str]) -> set[str]:
     )
     packed = batch.pack(dialect, ("address_hash",), ((h,) for h in set(hashes)))
     return set(tx.execute(query, packed).scalars())
+
+
+def suppression(tx: Tx, address_hash: str) -> Suppression | None:
+    """Why nothing may be sent to this address; None if it may."""
+    s = suppressions.c
+    row = tx.execute(
+        select(s.reason, s.source, s.at).where(s.address_hash == address_hash)
+    ).one_or_none()
+    return None if row is None else Suppression(*row)
 
 
 def unsuppress(tx: Tx, address_hash: str) -> bool:

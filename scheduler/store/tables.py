@@ -134,7 +134,7 @@ enrollments = Table(
     Column("last_sent_at", UtcTime),
     # When the next lesson falls; empty when none is owed or one is open.
     Column("next_due_at", UtcTime),
-    # When a pause ends by itself; empty = until resumed.
+    # When a pause ends by itself; empty = until resumed. Kept by who leaves during a pause.
     Column("paused_until", UtcTime),
     # Release of the zone data `next_due_at` was computed with.
     Column("tzdata_version", String(16), nullable=False),
@@ -282,7 +282,7 @@ suppressions = Table(
     metadata,
     # Keyed hash of the address; outlives the person's data.
     Column("address_hash", String(64), primary_key=True),
-    # Why nothing may be sent: bounced, complained, left, staff.
+    # Why nothing may be sent: bounced, complained, left, staff, never (signed up), erased.
     Column("reason", Text, nullable=False),
     # Who said so: a provider, a page, a command.
     Column("source", Text, nullable=False),

@@ -19,6 +19,7 @@ from course.links import Purpose
 from course.web.desk import LOOK, AtDesk, Desk, text
 from course.web.learner.manage import BREAKS, break_ends
 from course.web.learner.standing import Standing, opened
+from course.web.why_left import WHY
 from scheduler.domain.enrollment import OPEN_STATES, EnrollmentState, StopReason
 from scheduler.errors import NotAllowed
 from scheduler.store import people
@@ -26,19 +27,16 @@ from scheduler.store import people
 router = APIRouter(include_in_schema=False)
 
 CONSENT = "Unsubscribe"
+EVERYTHING = "Leave everything"
 
 #: Leaving can be undone this long, from the pages behind the link. After it the link only ever
 #: leaves: old mails get forwarded, and nobody else may bring a learner back.
 UNDO_LASTS = timedelta(hours=1)
 
-#: What a learner may tell us on the way out.
-REASONS = {
-    "often": "Too often",
-    "useless": "Not useful to me",
-    "long": "Too long",
-    "finished": "I have what I need",
-    "never": "I never signed up",
-}
+#: What the consents call leaving, this course or all of them.
+_LEAVING = frozenset({"leave", "leave-all"})
+#: Pages that offer to take it back.
+_UNDONE = frozenset({"done", "left", "all", "thanks", "never"})
 
 
 async def _any_body(request: Request) -> FormData:
@@ -58,8 +56,7 @@ def look(desk: AtDesk, token: str) -> Response:
     """The page for people: one button first, a pause second. Who has left is told so."""
     standing = opened(desk, Purpose.LEAVE, token)
     if standing is not None and standing.run.state is EnrollmentState.STOPPED:
-        state = "left" if standing.run.reason == StopReason.LEFT else "still"
-        return _left(desk, token, standing, state)
+        return _left(desk, token, standing, _how_it_ended(desk, standing))
     genuine = desk.school.links.open(Purpose.LEAVE, token) is not None
     return desk.pages.page("web/leave.html", token=token, standing=standing, genuine=genuine)
 
@@ -87,7 +84,7 @@ def undo(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Respons
         return _done(desk, token, standing)
     consent = desk.visitors.consent(request, "restart", "Undo", "web:/leave/undo")
     with suppress(NotAllowed):  # a newer round exists, or the address wants no mail at all
-        desk.school.enrolling.rejoin(standing.run.id, consent)
+        desk.school.enrolling.come_back(standing.learner.id, standing.run.id, consent)
     after = opened(desk, Purpose.LEAVE, token)
     return _left(desk, token, after, "back")
 
@@ -105,22 +102,36 @@ def pause(desk: AtDesk, request: Request, token: str) -> Response:
     return _left(desk, token, standing, "paused")
 
 
+@router.post("/leave/{token}/everything")
+def leave_everything(desk: AtDesk, request: Request, token: str) -> Response:
+    """Every course, and the address closed to all mail. The undo is the same."""
+    standing = opened(desk, Purpose.LEAVE, token)
+    if standing is None:
+        return _done(desk, token, None)
+    consent = desk.visitors.consent(request, "leave", EVERYTHING, "web:/leave")
+    desk.school.enrolling.leave_everything(standing.learner.id, consent)
+    return _left(desk, token, opened(desk, Purpose.LEAVE, token), "all")
+
+
 @router.post("/leave/{token}/reason")
 def reason(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Response:
     """Why, if they like to say. "I never signed up" also closes the address to all mail."""
     standing = opened(desk, Purpose.LEAVE, token)
     given = text(posted, "reason")
-    if standing is not None and given in REASONS:
-        with desk.school.db.write() as tx:
-            people.add_audit(
-                tx, desk.school.clock.now(), "learner", "leave-reason",
-                f"{standing.run.course}: {given}",
-            )  # fmt: skip
+    if standing is not None and given in WHY:
         if given == "never":
-            consent = desk.visitors.consent(request, "leave", REASONS[given], "web:/leave")
-            desk.school.enrolling.leave_everything(standing.learner.id, consent)
-            return _left(desk, token, standing, "never")
-    return _left(desk, token, standing, "thanks")
+            consent = desk.visitors.consent(request, "leave", WHY[given], "web:/leave")
+            desk.school.enrolling.leave_everything(standing.learner.id, consent, reason="never")
+        desk.school.enrolling.say_why(standing.run.id, given)
+        standing = opened(desk, Purpose.LEAVE, token)
+    return _left(desk, token, standing, "never" if given == "never" else "thanks")
+
+
+def _how_it_ended(desk: Desk, standing: Standing) -> str:
+    if standing.run.reason != StopReason.LEFT:
+        return "still"
+    closed = desk.school.enrolling.suppression_of(standing.learner.id)
+    return "all" if closed is not None and closed.reason in ("left", "never") else "left"
 
 
 def _leave_all(desk: Desk, standing: Standing, request: Request, source: str) -> None:
@@ -141,14 +152,15 @@ def _done(desk: Desk, token: str, standing: Standing | None) -> Response:
 
 
 def _left(desk: Desk, token: str, standing: Standing | None, state: str) -> Response:
-    offered = state in ("done", "left", "thanks") and _left_just_now(desk, standing)
+    offered = state in _UNDONE and _left_just_now(desk, standing)
     return desk.pages.page(
         "web/left.html",
         token=token,
         standing=standing,
         state=state,
         undo=desk.sealer.seal("undo", token) if offered else "",
-        reasons=REASONS,
+        reasons=tuple(WHY),
+        reply_to=desk.school.settings.reply_to or desk.school.settings.email_from,
     )
 
 
@@ -157,5 +169,6 @@ def _left_just_now(desk: Desk, standing: Standing | None) -> bool:
         return False
     with desk.school.db.read() as tx:
         given = people.consents_of(tx, standing.learner.id)
-    left_at = [c.at for run_id, c in given if run_id == standing.run.id and c.action == "leave"]
+    mine = (None, standing.run.id)
+    left_at = [c.at for run_id, c in given if run_id in mine and c.action in _LEAVING]
     return bool(left_at) and standing.now - max(left_at) < UNDO_LASTS
