@@ -21,6 +21,7 @@ from course.web.admin.session import AdminOnly
 from course.web.admin.telling import told
 from course.web.behind import obstructed
 from course.web.desk import LOOK, AtDesk, Desk, Posted, text
+from course.web.why_left import SILENT, WHY
 from scheduler.domain.delivery import DeliveryKind
 from scheduler.domain.enrollment import OPEN_STATES, Enrollment, EnrollmentState
 from scheduler.domain.learner import Consent
@@ -31,16 +32,31 @@ from scheduler.store.reports import LearnerRow
 router = APIRouter(include_in_schema=False, dependencies=[AdminOnly])
 
 PAGE = 50
+#: What `why` in the URL may be -> its words.
+REASONS = {**WHY, SILENT: "Said nothing"}
 STATES = tuple(str(state) for state in EnrollmentState)
+#: Reason of a suppression -> who closed the address, and why.
+CLOSED = {
+    "bounced": "Mail to it came back for good.",
+    "complained": "Its owner reported a mail as spam.",
+    "left": "Its owner asked for no mail at all.",
+    "never": "Its owner says they never signed up.",
+}
 _PROBLEM_LASTS = timedelta(minutes=10)
 
 
 @router.api_route("/admin/learners", methods=LOOK)
 def learners(
-    desk: AtDesk, q: str = "", course: str = "", state: str = "", after: int = 0
+    desk: AtDesk,
+    q: str = "",
+    course: str = "",
+    state: str = "",
+    why: str = "",
+    after: int = 0,
 ) -> Response:
     """People, newest first, fifty a page."""
     state = state if state in STATES else ""
+    why = why if why in REASONS else ""
     q, course = (given.replace("\0", "") for given in (q, course))
     with desk.school.db.read() as tx:
         rows = reports.search_learners(
@@ -48,14 +64,15 @@ def learners(
             course=course or None,
             state=state or None,
             text=q or None,
+            left_because=_because(why),
             limit=PAGE + 1,
             after=after or None,
         )
         waits = obstructed(tx, desk.school.catalog, (row.enrollment for row in rows))
     more = len(rows) > PAGE
     rows = rows[:PAGE]
-    chosen = {name: value for name, value in (("q", q), ("course", course), ("state", state))
-              if value}  # fmt: skip
+    asked = (("q", q), ("course", course), ("state", state), ("why", why))
+    chosen = {name: value for name, value in asked if value}
     last = rows[-1].enrollment.id if rows else 0
     return desk.pages.page(
         "admin/learners.html",
@@ -66,6 +83,8 @@ def learners(
         course=course,
         state=state,
         states=STATES,
+        why=why,
+        reasons=REASONS,
         courses=desk.school.catalog.courses(),
         older=f"?{urlencode({**chosen, 'after': last})}" if more else "",
         newest=f"?{urlencode(chosen)}" if after else "",
@@ -74,7 +93,7 @@ def learners(
 
 
 @router.api_route("/admin/learners.csv", methods=LOOK)
-def export(desk: AtDesk, q: str = "", course: str = "", state: str = "") -> Response:
+def export(desk: AtDesk, q: str = "", course: str = "", state: str = "", why: str = "") -> Response:
     """The same people as a file, all pages of them."""
     return StreamingResponse(
         _csv(
@@ -82,6 +101,7 @@ def export(desk: AtDesk, q: str = "", course: str = "", state: str = "") -> Resp
             q.replace("\0", ""),
             course.replace("\0", ""),
             state if state in STATES else "",
+            _because(why if why in REASONS else ""),
         ),
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": 'attachment; filename="learners.csv"'},
@@ -99,6 +119,7 @@ def learner(desk: AtDesk, learner_id: int, did: str = "", problem: str = "") -> 
         sent = {run.id: _sent_keys(run, tx) for run in runs}
         rows = reports.timeline(tx, learner_id)
         waits = obstructed(tx, desk.school.catalog, runs)
+    closed = desk.school.enrolling.suppression_of(learner_id)
     said = desk.sealer.open("problem", problem, within=_PROBLEM_LASTS) if problem else None
     return desk.pages.page(
         "admin/learner.html",
@@ -112,8 +133,20 @@ def learner(desk: AtDesk, learner_id: int, did: str = "", problem: str = "") -> 
         rows=told(rows, desk.school.catalog.courses()),
         now=desk.school.clock.now(),
         did=did,
+        closed=closed,
+        why_closed=CLOSED,
         problem=said.value if said else "",
     )
+
+
+@router.post("/admin/learners/{learner_id}/allow")
+def allow(desk: AtDesk, learner_id: int) -> Response:
+    """Lift a suppression, because its owner asked for mail again."""
+    done = desk.school.enrolling.allow_mail(learner_id)
+    if done:
+        with desk.school.db.write() as tx:
+            people.add_audit(tx, desk.school.clock.now(), "admin", "allow", f"learner {learner_id}")
+    return desk.pages.go(f"/admin/learners/{learner_id}{'?did=allow' if done else ''}")
 
 
 @router.post("/admin/learners/{learner_id}/{action}")
@@ -162,14 +195,22 @@ def _sent_keys(run: Enrollment, tx: Tx) -> list[str]:
     ]
 
 
-def _csv(desk: Desk, q: str, course: str, state: str) -> Iterator[str]:
-    yield "email,first_name,course,state,reason,delivered,timezone,hour,days,next_due_at\r\n"
+def _because(why: str) -> str | None:
+    """The word stored with a run; None when the list is not about leaving."""
+    return None if not why else "" if why == SILENT else why
+
+
+def _csv(desk: Desk, q: str, course: str, state: str, because: str | None) -> Iterator[str]:
+    yield (
+        "email,first_name,course,state,reason,delivered,timezone,hour,days,next_due_at,"
+        "left_because\r\n"
+    )
     after: int | None = None
     while True:
         with desk.school.db.read() as tx:
             rows = reports.search_learners(
                 tx, course=course or None, state=state or None, text=q or None,
-                limit=500, after=after,
+                left_because=because, limit=500, after=after,
             )  # fmt: skip
         if not rows:
             return
@@ -192,6 +233,7 @@ def _cells(row: LearnerRow) -> list[str]:
         f"{run.cadence.hour:%H:%M}",
         write_days(run.cadence.weekdays),
         run.next_due_at.isoformat() if run.next_due_at else "",
+        row.left_because,
     ]
 
 

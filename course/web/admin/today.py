@@ -21,6 +21,7 @@ from course.errors import Finding
 from course.web.admin.session import AdminOnly
 from course.web.behind import Obstacle, obstructed
 from course.web.desk import LOOK, AtDesk
+from course.web.why_left import SILENT, WHY
 from course.web.words import counted
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import Enrollment
@@ -163,6 +164,7 @@ def today(desk: AtDesk, did: str = "") -> Response:
         held = adoption.held(tx, school.settings.base_url)
         resting = pace.breaker(tx, school.provider.name)
         waiting = reports.waiting(tx)
+        why_left = reports.why_left(tx)
     return desk.pages.page(
         "admin/today.html",
         here="today",
@@ -181,6 +183,7 @@ def today(desk: AtDesk, did: str = "") -> Response:
         resting=resting if resting.state is not BreakerState.CLOSED else None,
         provider=school.provider.name,
         waiting=waiting,
+        why_left=_why_left(why_left),
         did=did,
     )
 
@@ -256,6 +259,14 @@ def _steps(
         )
         steps.append(Step(ref.position, title, here, gone, place == worst, clear, confusing))
     return steps
+
+
+def _why_left(counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """(word in the URL, words, people): those who said something first, most people first."""
+    said = [(key, words, counts.get(key, 0)) for key, words in WHY.items()]
+    said = sorted((row for row in said if row[2]), key=lambda row: -row[2])
+    silent = sum(count for key, count in counts.items() if key not in WHY)
+    return [*said, *([(SILENT, "Said nothing", silent)] if silent else [])]
 
 
 def _cause(row: FailureRow) -> str:
