@@ -12,6 +12,7 @@ from scheduler.enrolling.moving import Move, Moving, may_ask
 from scheduler.enrolling.naming import Naming
 from scheduler.enrolling.noting import NOTE_LIMIT, Noting, as_kept
 from scheduler.enrolling.pacing import Pacing
+from scheduler.enrolling.reminding import Reminding
 from scheduler.enrolling.ticking import Ticking
 
 __all__ = [
@@ -28,5 +29,5 @@ __all__ = [
 ]
 
 
-class Enrolling(Joining, Pacing, Ticking, Noting, Naming, Moving, Leaving):
-    """One desk, seven clerks."""
+class Enrolling(Joining, Pacing, Ticking, Noting, Naming, Moving, Leaving, Reminding):
+    """One desk, eight clerks."""
