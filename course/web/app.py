@@ -24,11 +24,13 @@ from course.web.admin import learners, session, today
 from course.web.learner import (
     certificate,
     confirm,
+    data,
     done,
     inbox,
     keeping,
     learn,
     leave,
+    lost,
     manage,
     moving,
     read,
@@ -121,9 +123,9 @@ def create_app(school: School) -> FastAPI:
             webhooks.MAX_BODY if path.startswith("/webhooks/") else guard.MAX_BODY
         ),
     )
-    for door in (signup, inbox, confirm, read, learn, done, manage, moving, leave):
+    for door in (signup, inbox, confirm, read, learn, keeping, done, certificate):
         app.include_router(door.router)
-    for door in (keeping, certificate):
+    for door in (manage, data, moving, leave, lost):
         app.include_router(door.router)
     for door in (session, today, learners):
         app.include_router(door.router)

@@ -133,6 +133,12 @@ class MoveForm(Form):  # type: ignore[misc]
     email = StringField(filters=[lambda text: (text or "").strip()], validators=[_address])
 
 
+class LostForm(Form):  # type: ignore[misc]
+    """The address whose links were lost."""
+
+    email = StringField(filters=[lambda text: (text or "").strip()], validators=[_address])
+
+
 class _Filled:
     """Posted fields, with what the course itself would choose for those that are missing."""
 

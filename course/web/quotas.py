@@ -18,6 +18,7 @@ class Quotas:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._address = RateLimitItemPerDay(per_address_per_day, namespace="mailbox")
         self._ip = RateLimitItemPerHour(per_ip_per_hour, namespace="ip")
+        self._links = RateLimitItemPerHour(per_ip_per_hour, namespace="links")
         self._enter = RateLimitItemPerMinute(20, namespace="enter")
 
     def may_sign_up(self, ip_key: str, mailbox_key: str) -> bool:
@@ -28,6 +29,13 @@ class Quotas:
         if ip_key and not self._limiter.hit(self._ip, ip_key):
             return False
         return self._limiter.hit(self._address, mailbox_key)
+
+    def may_ask_for_links(self, ip_key: str) -> bool:
+        """Counts one wish for lost links; False when it is too many an hour.
+
+        Not counted by mailbox: nobody may use up the wishes of somebody else.
+        """
+        return not ip_key or self._limiter.hit(self._links, ip_key)
 
     def may_enter(self, ip_key: str) -> bool:
         """Counts one attempt to log in; False when it is too many a minute."""
