@@ -33,6 +33,8 @@ def pages(school: LittleSchool) -> dict[str, str]:
         "my certificate": links.learn(run) + "/certificate",
         "certificate": links.certificate(run),
         "manage": links.manage(run),
+        "data": links.manage(run) + "/data",
+        "data file": links.manage(run) + "/data.json",
         "leave": links.leave(run),
         "address": links.address(sent["@address"]),
         "read": links.read(delivery),
@@ -44,6 +46,7 @@ def pages(school: LittleSchool) -> dict[str, str]:
         "course": f"/courses/{COURSE}",
         "sample": f"/courses/{COURSE}/lessons/1",
         "inbox": "/check-inbox",
+        "lost": "/lost",
         "admin": "/admin/",
         "learners": "/admin/learners",
         "nothing": "/nothing",
@@ -100,7 +103,7 @@ def test_the_strict_policy_is_the_one_of_every_page_but_the_mail_itself(browser,
 
 
 def test_pages_with_a_token_are_stored_by_nobody_and_found_by_nobody(browser, pages):
-    public = ("front", "course", "sample", "nothing", "courses", "openapi", "health", "ready",
+    public = ("front", "course", "sample", "lost", "nothing", "courses", "openapi", "health", "ready",
               "style", "robots")  # fmt: skip
     for name, path in pages.items():
         headers = browser.get(path).headers
@@ -111,7 +114,7 @@ def test_pages_with_a_token_are_stored_by_nobody_and_found_by_nobody(browser, pa
 
 def test_no_page_has_inline_scripts_inline_styles_or_third_parties(browser, pages):
     for name, path in pages.items():
-        if name in ("read", "style", "openapi", "calendar"):
+        if name in ("read", "style", "openapi", "calendar", "data file"):
             continue
         page = browser.get(path).text
         assert not re.search(r"<script(?![^>]*\bsrc=)", page), name
