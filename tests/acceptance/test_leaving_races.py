@@ -138,6 +138,66 @@ def test_a_mark_waits_for_a_leave_that_came_first(school, worker, elsewhere, lea
     assert second_lesson(school) == "cancelled"
 
 
+@pytest.fixture
+def erase(school: LittleSchool) -> Callable[[], None]:
+    """The same learner, and the typed word that erases them."""
+    run = school.join()
+    school.work()
+    school.clock.advance(timedelta(days=1))
+    web = TestClient(
+        create_app(school), follow_redirects=False, headers={"sec-fetch-site": "same-origin"}
+    )
+    link = f"{school.link_path(school.links.manage(run))}/data/erase"
+
+    def erase() -> None:
+        answer = web.post(link, data={"word": "delete", "typed": "delete"})
+        assert "Everything is deleted." in answer.text
+
+    return erase
+
+
+def what_is_left(school: LittleSchool) -> dict[str, int]:
+    """Rows in the tables that may hold something about a person."""
+    everything = school.everything()
+    tables = ("learners", "enrollments", "deliveries", "delivery_events", "consents")
+    return {name: len(everything[name]) for name in tables}
+
+
+NOTHING = dict.fromkeys(("learners", "enrollments", "deliveries", "delivery_events", "consents"), 0)
+
+
+def test_who_is_erased_after_the_claim_gets_nothing(school, worker, elsewhere, erase) -> None:
+    gate = stop_at(elsewhere, "claim: after commit")
+    before = len(school.mails())
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(worker.run_due)
+        assert gate.reached.wait(PATIENCE)
+        erase()
+        gate.opened.set()
+        sending.result(PATIENCE)
+    assert len(school.mails()) == before
+    assert what_is_left(school) == NOTHING
+
+
+def test_who_is_erased_during_the_hand_over_stays_erased(school, worker, elsewhere, erase) -> None:
+    """What has begun cannot be called back; but nothing of it is written down afterwards."""
+    gate = stop_at(elsewhere, "mark: after commit")
+    before = len(school.mails())
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(worker.run_due)
+        assert gate.reached.wait(PATIENCE)
+        erase()
+        gate.opened.set()
+        sending.result(PATIENCE)
+    assert len(school.mails()) == before + 1
+    assert what_is_left(school) == NOTHING
+    for _ in range(3):
+        school.clock.advance(timedelta(days=1))
+        worker.run_due()
+    assert len(school.mails()) == before + 1
+    assert what_is_left(school) == NOTHING
+
+
 def all_at_once(calls: list[Callable[[], int]]) -> set[int]:
     """The status codes of requests that set off together."""
     start = threading.Barrier(len(calls))
