@@ -103,8 +103,8 @@ def test_the_strict_policy_is_the_one_of_every_page_but_the_mail_itself(browser,
 
 
 def test_pages_with_a_token_are_stored_by_nobody_and_found_by_nobody(browser, pages):
-    public = ("front", "course", "sample", "lost", "nothing", "courses", "openapi", "health", "ready",
-              "style", "robots")  # fmt: skip
+    public = ("front", "course", "sample", "lost", "nothing", "courses", "openapi", "health",
+              "ready", "style", "robots")  # fmt: skip
     for name, path in pages.items():
         headers = browser.get(path).headers
         private = name not in public

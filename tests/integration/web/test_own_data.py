@@ -151,7 +151,7 @@ def test_any_other_word_erases_nothing_and_the_page_says_how(school, browser, ru
     assert answer.status_code == 422
     assert "<title>Error:" in answer.text
     assert 'aria-describedby="typed-error"' in answer.text
-    assert "Type the word delete into the field" in answer.text
+    assert "Type the word “delete” into the field" in answer.text
     assert school.everything() == before
 
 

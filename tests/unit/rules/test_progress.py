@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -122,6 +122,23 @@ def test_what_is_not_allowed_names_the_states_that_would_allow_it():
 def test_undoing_a_leave_goes_back_to_where_the_learner_was(facts, state):
     left = run(EnrollmentState.STOPPED, reason=StopReason.LEFT, **facts)
     assert apply(left, EnrollmentEvent.REJOINED, NOW).state is state
+
+
+@pytest.mark.parametrize("until", [NOW + timedelta(days=2), None])
+def test_undoing_a_leave_goes_back_to_the_break_it_interrupted(until):
+    paused = run(EnrollmentState.PAUSED, confirmed_at=NOW, paused_until=until)
+    left = apply(paused, EnrollmentEvent.LEFT, NOW)
+    back = apply(left, EnrollmentEvent.REJOINED, NOW + timedelta(days=1))
+    assert (back.state, back.paused_until) == (EnrollmentState.PAUSED, until)
+    late = apply(left, EnrollmentEvent.REJOINED, NOW + timedelta(days=2))
+    over = EnrollmentState.PAUSED if until is None else EnrollmentState.ACTIVE
+    assert (late.state, late.paused_until) == (over, None)
+
+
+@pytest.mark.parametrize("event", [EnrollmentEvent.BOUNCED, EnrollmentEvent.REMOVED])
+def test_only_leaving_keeps_the_end_of_a_break(event):
+    paused = run(EnrollmentState.PAUSED, confirmed_at=NOW, paused_until=NOW)
+    assert apply(paused, event, NOW).paused_until is None
 
 
 def test_only_leaving_can_be_undone():
