@@ -104,7 +104,7 @@ class Leaving(Desk):
         if not any(given.action == _EVERYTHING for _, given in then):
             return set()
         people.unsuppress(tx, address)
-        return {run for run, given in then if given.action == "leave"}
+        return {run for run, _ in then}
 
     def suppression_of(self, learner_id: int) -> Suppression | None:
         """Why nothing may be sent to this person; None if it may, or they were erased."""

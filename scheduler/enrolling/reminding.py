@@ -50,7 +50,7 @@ class Reminding(Desk):
             )
         if run.state is EnrollmentState.STOPPED or recently:
             return False
-        return self._owe_letter(tx, run, learner, LINKS, now, every=self._settings.links_every)
+        return self._owe_letter(tx, run, learner, LINKS, now)
 
     def _reminded_lately(self, tx: Tx, runs: list[Enrollment], now: datetime) -> bool:
         return any(

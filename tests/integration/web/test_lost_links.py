@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import event
 
 from course.web.app import create_app
+from scheduler.rules.suppression import address_hash
+from scheduler.store import people
 from tests.little_browser import Browser, forms, heading
 from tests.little_school import agreed, build, write_course
 from tests.naughty import NAMES
@@ -25,6 +27,13 @@ def ask(school, browser, address: str = ZOE, **fields: str):
     answer = browser.post("/lost", email=address, **fields)
     school.work()
     return answer
+
+
+def close(school, reason: str) -> None:
+    """Nothing may be sent to Zoe, whatever her runs say."""
+    hashed = address_hash("salt", people.address_key(ZOE))
+    with school.db.write() as tx:
+        people.suppress(tx, hashed, reason=reason, source="test", now=school.clock.now())
 
 
 def test_the_links_come_by_mail_and_open_the_page(school, browser):
@@ -59,7 +68,7 @@ def test_a_signup_that_waits_is_asked_again_within_its_limits(school, browser):
     assert {subject.partition(":")[0] for subject in subjects(school)} == {"Please confirm"}
 
 
-@pytest.mark.parametrize("end", ["left", "everything", "removed", "erased", "unknown"])
+@pytest.mark.parametrize("end", ["left", "everything", "removed", "erased", "bounced", "unknown"])
 def test_whoever_left_or_is_not_here_gets_nothing(school, browser, end):
     if end != "unknown":
         run = school.join()
@@ -70,6 +79,7 @@ def test_whoever_left_or_is_not_here_gets_nothing(school, browser, end):
             "everything": lambda: school.enrolling.leave_everything(learner, agreed("leave")),
             "removed": lambda: school.enrolling.remove(run, agreed("staff")),
             "erased": lambda: school.enrolling.erase(learner, "test"),
+            "bounced": lambda: close(school, "bounced"),
         }[end]()
     before = (len(subjects(school)), school.everything())
     ask(school, browser)

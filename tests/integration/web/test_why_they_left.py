@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -76,6 +77,21 @@ def test_the_list_and_its_file_name_the_word(runs, office):
 def test_who_comes_back_is_not_counted_any_more(school, runs, office):
     school.join("ana@example.com")
     assert told(office.get("/admin/").text)["Too often"][1] == 1
+
+
+def test_who_begins_a_second_round_is_not_counted_for_having_left_the_first(
+    school, browser, office
+):
+    run = school.join()
+    school.pass_time(timedelta(days=3))
+    assert school.run(run).state is EnrollmentState.COMPLETED
+    link = school.link_path(school.links.leave(run))
+    browser.post(link, by="page")
+    browser.post(f"{link}/reason", reason="finished")
+    log_in(browser, "later")
+    assert told(office.get("/admin/").text)["Finished already"][1] == 1
+    school.join()
+    assert "Why people leave" not in office.get("/admin/").text
 
 
 def test_where_nobody_has_left_nothing_is_said_about_it(school, office):
