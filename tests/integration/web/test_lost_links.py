@@ -16,6 +16,9 @@ from tests.little_browser import Browser, forms, heading
 from tests.little_school import agreed, build, write_course
 from tests.naughty import NAMES
 
+#: What still fits into a form; more is refused before anybody reads it.
+TYPED = [name for name in NAMES if len(name.encode("utf-8", "replace")) < 20_000]
+
 ZOE = "zoe@example.com"
 
 
@@ -50,7 +53,7 @@ def test_the_links_come_by_mail_and_open_the_page(school, browser):
 def test_whoever_has_a_place_gets_the_links(school, browser, state):
     run = school.join()
     if state == "completed":
-        school.pass_time(timedelta(days=3))
+        school.pass_time(timedelta(days=3), tick=timedelta(hours=6))
     elif state == "paused":
         school.enrolling.pause(run, consent=agreed("pause"))
     assert school.run(run).state == state
@@ -224,13 +227,13 @@ def test_what_no_mail_reaches_is_said_beside_the_field(school, browser, typed):
     assert f'value="{typed}"' in answer.text
 
 
-@pytest.mark.parametrize("typed", NAMES[::2])
-def test_whatever_is_typed_the_page_stands(school, browser, typed):
+def test_whatever_is_typed_the_page_stands(school, browser):
     before = school.everything()
-    answer = browser.client.post("/lost", data={"email": typed.encode("utf-8", "replace")})
-    assert answer.status_code in (303, 422)
-    assert "<script>alert" not in answer.text
-    assert "7*7=49" not in answer.text
+    for typed in TYPED:
+        answer = browser.client.post("/lost", data={"email": typed.encode("utf-8", "replace")})
+        assert answer.status_code in (303, 422), typed[:40]
+        assert "<script>alert" not in answer.text, typed[:40]
+        assert "onerror=alert(1)>" not in answer.text, typed[:40]
     assert school.everything() == before
 
 

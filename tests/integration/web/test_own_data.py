@@ -14,6 +14,9 @@ from tests.little_browser import Browser, forms, heading
 from tests.little_school import COURSE, agreed
 from tests.naughty import NAMES
 
+#: What still fits into a form; more is refused before anybody reads it.
+TYPED = [name for name in NAMES if len(name.encode("utf-8", "replace")) < 20_000]
+
 
 @pytest.fixture
 def run(school) -> int:
@@ -142,16 +145,16 @@ def test_the_word_may_be_typed_as_people_type(school, browser, run, page, typed)
     assert school.everything()["learners"] == []
 
 
-@pytest.mark.parametrize("typed", ["", "delte", "yes", "zoe@example.com", *NAMES[::7]])
-def test_any_other_word_erases_nothing_and_the_page_says_how(school, browser, run, page, typed):
+def test_any_other_word_erases_nothing_and_the_page_says_how(school, browser, run, page):
     before = school.everything()
-    answer = browser.client.post(
-        f"{page}/erase", data={"word": "delete", "typed": typed.encode("utf-8", "replace")}
-    )
-    assert answer.status_code == 422
-    assert "<title>Error:" in answer.text
-    assert 'aria-describedby="typed-error"' in answer.text
-    assert "Type the word “delete” into the field" in answer.text
+    for typed in ("", "delte", "yes", "zoe@example.com", *TYPED):
+        answer = browser.client.post(
+            f"{page}/erase", data={"word": "delete", "typed": typed.encode("utf-8", "replace")}
+        )
+        assert answer.status_code == 422, typed[:40]
+        assert "<title>Error:" in answer.text
+        assert 'aria-describedby="typed-error"' in answer.text
+        assert "Type the word “delete” into the field" in answer.text
     assert school.everything() == before
 
 
@@ -198,7 +201,7 @@ def test_every_old_link_is_friendly_and_nothing_is_ever_sent_again(school, brows
         answer = browser.get(school.link_path(link))
         assert answer.status_code == 200, link
         assert "z••" not in answer.text, link
-    school.pass_time(timedelta(days=4))
+    school.pass_time(timedelta(days=4), tick=timedelta(hours=6))
     assert len(school.mails()) == before
 
 
