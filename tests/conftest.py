@@ -11,16 +11,53 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
+from types import CodeType
 
+import jinja2
 import psycopg
 import pytest
+from jinja2.bccache import Bucket
 from playwright.sync_api import Browser, sync_playwright
-from sqlalchemy import text
 
 from scheduler.store import Database
 from scheduler.store.tables import metadata
+from tests.memory_disk import memory_disk
+from tests.new_database import new_sqlite
 from tests.postgresql import NOT_DURABLE, Server
+
+
+class Compiled(jinja2.BytecodeCache):
+    """The templates of this worker, each compiled once: hundreds of tests build their own school.
+
+    Jinja takes compiled code only for the very same source; we ask for the same dialect, too.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get(self._which(bucket))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self._kept[self._which(bucket)] = bucket.code
+
+    @staticmethod
+    def _which(bucket: Bucket) -> tuple[object, ...]:
+        env = bucket.environment
+        known = (frozenset(names) for names in (env.filters, env.tests, env.extensions))
+        newstyle = getattr(env, "newstyle_gettext", False)
+        return bucket.key, bucket.checksum, type(env), env.autoescape, newstyle, *known
+
+
+def pytest_configure() -> None:
+    """Keep the files of tests in memory, and compile templates once."""
+    if (memory := memory_disk()) is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    begin = jinja2.Environment.__init__
+    jinja2.Environment.__init__ = partialmethod(begin, bytecode_cache=Compiled())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,19 +101,19 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, _migrated_sqlite: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     """The URL of an empty, migrated SQLite file."""
-    file = tmp_path / "course.db"
-    shutil.copy(_migrated_sqlite, file)
-    return f"sqlite:///{file}"
+    return new_sqlite(tmp_path / "course.db")
 
 
 @pytest.fixture
 def postgresql_url(_migrated_postgresql: str) -> str:
     """The URL of an empty, migrated PostgreSQL database; emptied, not rebuilt, for each test."""
-    tables = ", ".join(f'"{name}"' for name in metadata.tables)
+    # For the few rows of a test, ten times as quick as TRUNCATE.
+    emptied = [f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables)]
+    begun_anew = "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"
     with psycopg.connect(_migrated_postgresql, autocommit=True) as connection:
-        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+        connection.execute("; ".join([*emptied, begun_anew]))
     return _migrated_postgresql
 
 
@@ -87,17 +124,6 @@ def new_postgresql_url(postgresql_server: str) -> str:
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return postgresql_server.replace("/postgres?", f"/{name}?")
-
-
-@pytest.fixture(scope="session")
-def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("migrated") / "course.db"
-    database = Database(f"sqlite:///{file}")
-    database.upgrade()
-    with database.write() as tx:
-        tx.execute(text("DELETE FROM meta"))
-    database.close()
-    return file
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from scheduler.enrolling import Enrolling
 from scheduler.providers import file as file_provider
 from scheduler.store import Database, people
 from scheduler.upkeep import Upkeep
+from tests.new_database import new_sqlite
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 #: A Monday, 09:00 in Berlin.
@@ -242,8 +243,13 @@ def build(
         }
     )
     clock = clock or FixedClock(MONDAY)
-    db = Database(database or f"sqlite:///{home / 'school.db'}")
-    db.upgrade()
+    file = home / "school.db"
+    if database or file.exists():
+        db = Database(database or f"sqlite:///{file}")
+        db.upgrade()
+    else:
+        home.mkdir(parents=True, exist_ok=True)
+        db = Database(new_sqlite(file))
     catalog = Catalog(lessons)
     links = Links(base_url, chosen.secret_key, clock.now)
     sender = Sender(

@@ -9,6 +9,7 @@ import secrets
 import shutil
 from datetime import UTC, datetime, time
 from email.message import EmailMessage
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -228,7 +229,12 @@ def composed(composer: CourseComposer, one: Claimed) -> Message:
 
 
 def parsed(message: Message | bytes) -> EmailMessage:
-    raw = message if isinstance(message, bytes) else message.raw
+    """The mail as a mail program understands it; to be looked at, not to be changed."""
+    return _parsed(message if isinstance(message, bytes) else message.raw)
+
+
+@lru_cache(maxsize=50)
+def _parsed(raw: bytes) -> EmailMessage:
     found = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(found, EmailMessage)
     return found

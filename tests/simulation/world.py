@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, LessonRef, Readiness, Syllabus
 from scheduler.errors import NotAllowed
 from scheduler.store import Database, ledger, people
+from tests.memory_disk import memory_disk
+from tests.new_database import new_sqlite
 from tests.office import Office, a_syllabus, agreed
 from tests.simulation.truth import Composer, Faults, Killed, Provider
 
@@ -54,13 +55,10 @@ class World:
         self.luck = random.Random(seed)
         self.days = days
         self.happened: Counter[str] = Counter()
-        self.folder = Path(tempfile.mkdtemp(prefix="sim-", dir=_fast_folder()))
-        file = self.folder / "course.db"
-        shutil.copy(_template(), file)
+        self.folder = Path(tempfile.mkdtemp(prefix="sim-", dir=memory_disk()))
         self.policy = self.luck.choice(("resend_once", "hold", "skip"))
-        self.office = Office(
-            Database(f"sqlite:///{file}"), a_syllabus(*LESSONS), uncertain=self.policy
-        )
+        db = Database(new_sqlite(self.folder / "course.db"))
+        self.office = Office(db, a_syllabus(*LESSONS), uncertain=self.policy)
         # Another year and season for each seed: clock changes are where the zones differ.
         self.office.clock.instant += timedelta(days=self.luck.randrange(365))
         self.faults = Faults.drawn(self.luck)
@@ -349,22 +347,3 @@ _WISHES: dict[str, Callable[[World, int], None]] = {
 
 #: Few leave and most of those come back, or a world would soon be empty.
 _WEIGHED = [*sorted(_WISHES), *sorted(_WISHES.keys() - {"leave", "restart"}), "undo", "undo"]
-
-
-def _fast_folder() -> str | None:
-    """Memory, where there is a file system in it: power loss is not what is simulated here."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-@cache
-def _template() -> Path:
-    """An empty, migrated database, made once a process."""
-    folder = Path(tempfile.mkdtemp(prefix="sim-template-", dir=_fast_folder()))
-    import atexit
-
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    file = folder / "course.db"
-    database = Database(f"sqlite:///{file}")
-    database.upgrade()
-    database.close()
-    return file
