@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from scheduler.clock import FixedClock
 from scheduler.dispatch import EVIDENCE_WAIT, Counts, Dispatcher, DispatchSettings
@@ -27,6 +27,25 @@ from scheduler.zones import zone
 SALT = "salt"
 #: A Monday, 09:00 in Berlin.
 MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+#: The first instant after `now` in each column that holds one; since when somebody is silent.
+AHEAD = select(
+    *(
+        select(func.min(column))
+        .where(column > bindparam("now", type_=column.type))
+        .scalar_subquery()
+        for column in (
+            enrollments.c.paused_until,
+            enrollments.c.next_due_at,
+            deliveries.c.not_before,
+            deliveries.c.lease_until,
+        )
+    ),
+    select(func.min(deliveries.c.settled_at))
+    .where(deliveries.c.state == "uncertain")
+    .scalar_subquery(),
+)
 
 
 def agreed(action: str = "signup") -> Consent:
@@ -179,28 +198,33 @@ class Office:
         """Let time pass as a running worker would see it.
 
         Stops at every instant at which something may become due, and at least every `tick`.
+        Upkeep comes by when a pause ends, at the end, and otherwise once an hour at most.
         """
-        end = self.clock.now() + step
-        while (now := self.clock.now()) < end:
-            self.clock.advance(min(self._next_instant(now), now + tick, end) - now)
-            self.upkeep.run()
+        now = self.clock.now()
+        end = now + step
+        tidied_at = datetime.min.replace(tzinfo=UTC)
+        while now < end:
+            instants = self._instants(now)
+            stop = min(*instants, now + tick, end)
+            self.clock.advance(stop - now)
+            now = self.clock.now()
+            if stop in (instants[0], end) or now - tidied_at >= timedelta(hours=1):
+                self.upkeep.run()
+                tidied_at = now
             self.work()
+            now = self.clock.now()
 
     def _next_instant(self, now: datetime) -> datetime:
         """The next instant at which a row says that something may happen."""
-        columns = [
-            enrollments.c.next_due_at,
-            enrollments.c.paused_until,
-            deliveries.c.not_before,
-            deliveries.c.lease_until,
-        ]
-        silent = select(func.min(deliveries.c.settled_at)).where(deliveries.c.state == "uncertain")
+        return min(self._instants(now))
+
+    def _instants(self, now: datetime) -> list[datetime]:
+        """When a pause ends, and everything else that rows know of the time to come."""
         with self.db.read() as tx:
-            found = [tx.execute(select(func.min(c)).where(c > now)).scalar() for c in columns]
-            silent_since = tx.execute(silent).scalar()
+            *found, silent_since = tx.execute(AHEAD, {"now": now}).one()
         if silent_since is not None and silent_since + EVIDENCE_WAIT >= now:
             found.append(silent_since + EVIDENCE_WAIT + timedelta(seconds=1))
-        return min(filter(None, found), default=datetime.max.replace(tzinfo=UTC))
+        return [instant or NEVER for instant in found]
 
     def sleep(self, step: timedelta) -> None:
         """Let time pass with nobody at work."""

@@ -10,12 +10,20 @@ from scheduler.dispatch import LEASE
 from tests.acceptance.killing import TICK, kill_again_and_again
 
 
-@pytest.mark.parametrize("policy", ["hold", "resend_once"])
+@pytest.mark.parametrize(
+    ("url", "policy"),
+    [
+        ("sqlite_url", "hold"),
+        ("sqlite_url", "resend_once"),
+        pytest.param("postgresql_url", "hold", marks=pytest.mark.postgres),
+    ],
+)
 def test_killed_again_and_again_it_loses_nothing_and_repeats_only_what_it_may(
-    tmp_path: Path, database_url: str, policy: str
+    request: pytest.FixtureRequest, tmp_path: Path, url: str, policy: str
 ) -> None:
+    database = request.getfixturevalue(url)
     report = kill_again_and_again(
-        tmp_path / "project", learners=400, kills=3, policy=policy, database=database_url, seed=7
+        tmp_path / "project", learners=250, kills=3, policy=policy, database=database, seed=7
     )
     assert report.kills == 3
     assert report.lost == 0

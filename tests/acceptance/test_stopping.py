@@ -80,14 +80,14 @@ def test_stopped_again_and_again_it_leaves_nothing_in_doubt(
 ) -> None:
     sink.slow = 0.003
     school = School(tmp_path / "school", database_url, f"smtp://127.0.0.1:{sink.port}")
-    school.enroll(400)
+    school.enroll(200)
     now = MORNING
     stops = 0
-    while len(sink.arrived) < 400:
+    while len(sink.arrived) < 200:
         had = len(sink.arrived)
         worker = school.work_once(now)
         # Somewhere else in a window each time.
-        sink.wait_for(min(had + 61 + 23 * stops, 400), lambda: worker.poll() is not None)  # noqa: B023
+        sink.wait_for(min(had + 31 + 17 * stops, 200), lambda: worker.poll() is not None)  # noqa: B023
         stops += worker.poll() is None
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(PATIENCE) == 0, school.told(worker)

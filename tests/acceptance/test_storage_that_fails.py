@@ -323,7 +323,7 @@ def new_url(server: Server) -> str:
 def line(server: Server, new_url: str) -> Iterator[tuple[Line, Office]]:
     """An office whose database is at the far end of a line that can be cut."""
     with line_to(new_url, server.home) as (cut, url):
-        db = Database(url, busy_seconds=2)
+        db = Database(url, busy_seconds=0.3)
         office = Office(db)
         a_morning(office)
         yield cut, office

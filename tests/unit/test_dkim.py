@@ -79,7 +79,8 @@ def test_a5_every_mail_of_the_shipped_course_verifies() -> None:
 
 @pytest.mark.parametrize("key", ["bed", "grow", "@welcome", "@confirm"])
 def test_a5_it_verifies_whatever_name_falls_into_it(school: CourseComposer, key: str) -> None:
-    raws = [composed(school, claimed(key, name=name)).raw for name in NAUGHTY]
+    names = NAUGHTY if key == "bed" else NAUGHTY[::5]
+    raws = [composed(school, claimed(key, name=name)).raw for name in names]
     assert verify([signer().signed(raw) for raw in raws]) == []
 
 

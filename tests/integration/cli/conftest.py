@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from course.settings.keys import BY_ENV
+from tests.new_database import new_sqlite
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -71,11 +72,11 @@ class Project:
 
     folder: Path
 
-    def run(self, *args: str, ok: bool = True, text: str | None = None) -> Answer:
-        """In this process, as `course ARGS` would."""
+    def run(self, *args: str, ok: bool = True, text: str | None = None, **env: str) -> Answer:
+        """In this process, as `course ARGS` would with these in its environment."""
         from course.cli.main import cli
 
-        result = CliRunner().invoke(cli, list(args), prog_name="course", input=text)
+        result = CliRunner(env=env).invoke(cli, list(args), prog_name="course", input=text)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         answer = Answer(result.exit_code, result.stdout, result.stderr)
@@ -83,8 +84,12 @@ class Project:
             assert answer.code == 0, f"{args}: {answer}"
         return answer
 
+    def tried(self, *args: str, **env: str) -> Answer:
+        """The same, whatever it comes to."""
+        return self.run(*args, ok=False, **env)
+
     def real(self, *args: str, **env: str) -> Answer:
-        """In a process of its own, as an operator's shell would."""
+        """In a process of its own, as an operator's shell would: for what a process shows."""
         done = subprocess.run(
             [sys.executable, "-m", "course", *args],
             cwd=self.folder,
@@ -134,6 +139,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_env: None) ->
 
 @pytest.fixture
 def enroll(project: Project) -> Callable[..., Answer]:
+    file = project.folder / "var" / "course.db"
+    file.parent.mkdir(exist_ok=True)
+    new_sqlite(file)
+
     def enroll(*addresses: str, **options: str) -> Answer:
         given = {"consent": "asked in person", "hour": "07:00", **options}
         flags = [f"--{name}={value}" for name, value in given.items()]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from course import config
+from course.cli.main import cli
 from scheduler.providers import open_provider
 from tests.dkim_verifiers import by_dkimpy
 from tests.integration.providers.letters import letter
@@ -33,25 +33,22 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def course(home: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "course", *words],
-        cwd=home,
-        env=os.environ | REAL | env,
-        capture_output=True,
-        text=True,
-    )
+def course(home: Path, *words: str, **env: str) -> Result:
+    with chdir(home):
+        done = CliRunner(env=REAL | env).invoke(cli, list(words), prog_name="course")
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
 
 
-def named(done: subprocess.CompletedProcess[str]) -> str:
+def named(done: Result) -> str:
     """The entry that the command says to put into SMTP_DKIM."""
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     found = re.search(r"name it in SMTP_DKIM.*: (\S+)$", done.stderr, re.MULTILINE)
     assert found
     return found[1]
 
 
-def printed(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+def printed(done: Result) -> dict[str, str]:
     """The DNS records on stdout, by name."""
     words = re.findall(r"^name +(\S+)\nvalue +(.*)$", done.stdout, re.MULTILINE)
     return dict(words)
@@ -84,20 +81,20 @@ def test_it_replaces_no_key(home: Path) -> None:
     named(course(home, "dkim", "new", "m1", "rsa.pem"))
     before = (home / "rsa.pem").read_bytes()
     again = course(home, "dkim", "new", "m2", "rsa.pem")
-    assert again.returncode == 1
+    assert again.exit_code == 1
     assert "exists and is kept" in again.stderr
     assert (home / "rsa.pem").read_bytes() == before
 
 
 def test_it_takes_no_selector_that_the_dns_cannot_hold(home: Path) -> None:
     done = course(home, "dkim", "new", "m 1", "rsa.pem")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert not (home / "rsa.pem").exists()
 
 
 def test_a3_without_a_key_it_says_that_mail_leaves_unsigned(home: Path) -> None:
     done = course(home, "dkim", "show")
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (done.exit_code, done.stdout) == (0, "")
     assert "unsigned" in done.stderr
 
 
@@ -105,7 +102,7 @@ def test_a_key_that_cannot_be_used_is_a_fault_of_the_configuration(home: Path) -
     (home / "bad.pem").write_text("geheim")
     for words in (("dkim", "show"), ("work", "--once")):
         done = course(home, *words, SMTP_DKIM="m1:bad.pem")
-        assert done.returncode == 78, done.stderr
+        assert done.exit_code == 78, done.stderr
         assert str(home / "bad.pem") in done.stderr
         assert "geheim" not in done.stderr
 
@@ -122,5 +119,5 @@ def test_a_key_pasted_into_the_setting_is_neither_shown_nor_logged(home: Path) -
         for words in (("config", "show"), ("doctor",), ("dkim", "show")):
             done = course(home, *words, **env)
             assert secret not in done.stdout + done.stderr
-        assert done.returncode == 78
+        assert done.exit_code == 78
         assert "SELECTOR:FILE" in done.stderr

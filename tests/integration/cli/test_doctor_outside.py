@@ -75,7 +75,7 @@ def test_a11_a_school_with_a_relay_is_ready(project: Project, authority: Authori
     with outside(authority) as (dns, _, settings), \
             ReferenceServer(authority.server, auth=True) as relay:  # fmt: skip
         url = f"smtp://{USER}:{quote(PASSWORD, safe='')}@localhost:{relay.port}?starttls=required"
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--json", "--resolver", dns.address, "--selector", "relay",
             DELIVERY="smtp", SMTP_URL=url, SMTP_CA_FILE=str(authority.ca_file), **settings,
         )  # fmt: skip
@@ -93,7 +93,7 @@ def test_a11_a_school_at_sendgrid_is_ready(project: Project, authority: Authorit
     keys = {f"s{n}._domainkey.{HOME} cname": ["k.sendgrid.net."] for n in (1, 2)}
     zone = {**ZONE, **keys, "k.sendgrid.net txt": ZONE[f"relay._domainkey.{HOME} txt"]}
     with outside(authority, zone) as (dns, _, settings), FakeSendGrid() as api:
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--json", "--resolver", dns.address, DELIVERY="sendgrid",
             SENDGRID_API_KEY=KEY, SENDGRID_API_URL=api.url, **settings,
         )  # fmt: skip
@@ -108,7 +108,7 @@ def test_a_school_that_set_nothing_up_gets_each_record_to_add(
 ) -> None:
     with outside(authority, {f"www.{HOME} a": ["1.1.1.1"]}) as (dns, _, settings), \
             FakeSendGrid(scopes=()) as api:  # fmt: skip
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--json", "--resolver", dns.address, DELIVERY="sendgrid",
             SENDGRID_API_KEY=KEY, SENDGRID_API_URL=api.url, **settings,
         )  # fmt: skip
@@ -131,7 +131,7 @@ def test_a_signature_that_cannot_be_asked_about_is_not_called_missing(
         outside(authority, ZONE, faults) as (dns, _, settings),
         FakeSendGrid() as api,
     ):
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--json", "--resolver", dns.address, DELIVERY="sendgrid",
             SENDGRID_API_KEY=KEY, SENDGRID_API_URL=api.url, **settings,
         )  # fmt: skip
@@ -146,7 +146,7 @@ def test_when_nothing_can_be_asked_each_line_says_so_and_none_is_a_problem(
 ) -> None:
     with FakeDns({}, {}) as gone, FakeSite() as down, FakeSendGrid() as away:
         pass
-    answer = project.real(
+    answer = project.tried(
         "doctor", "--json", "--resolver", gone.address, DELIVERY="sendgrid",
         SENDGRID_API_KEY=KEY, SENDGRID_API_URL=away.url, SECRET_KEY="x" * 20,
         BASE_URL=down.url.replace("http:", "https:"), EMAIL_FROM=f"hello@{HOME}",
@@ -162,7 +162,7 @@ def test_offline_asks_nothing_and_says_what_it_left_out(
     project: Project, authority: Authority
 ) -> None:
     with outside(authority) as (dns, site, settings), FaultServer() as relay:
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--json", "--offline", "--resolver", dns.address, DELIVERY="smtp",
             SMTP_URL=relay.url, **settings,
         )  # fmt: skip
@@ -183,7 +183,7 @@ def test_the_records_of_a_freemail_domain_are_not_the_operators_to_mend(
     project: Project, authority: Authority
 ) -> None:
     with outside(authority) as (dns, _, settings), FaultServer() as relay:
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--json", "--resolver", dns.address, DELIVERY="smtp", SMTP_URL=relay.url,
             **{**settings, "EMAIL_FROM": "someone@gmail.com"},
         )  # fmt: skip
@@ -194,7 +194,7 @@ def test_the_records_of_a_freemail_domain_are_not_the_operators_to_mend(
 
 def test_a_resolver_that_is_none_is_a_wrong_option(project: Project, authority: Authority) -> None:
     with outside(authority) as (_, _, settings), FaultServer() as relay:
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--resolver", "127.0.0.1:x", DELIVERY="smtp", SMTP_URL=relay.url, **settings
         )
     assert answer.code == 2
@@ -206,7 +206,7 @@ def test_bounces_of_another_domain_are_asked_about_there(
 ) -> None:
     zone = {**ZONE, "bounces.school txt": ['"v=spf1 mx ~all"'], "bounces.school mx": ["0 ."]}
     with outside(authority, zone) as (dns, _, settings), FaultServer() as relay:
-        answer = project.real(
+        answer = project.tried(
             "doctor", "--json", "--resolver", dns.address, DELIVERY="smtp", SMTP_URL=relay.url,
             BOUNCE_ADDRESS="back@bounces.school", **settings,
         )  # fmt: skip

@@ -40,7 +40,7 @@ def test_a_backup_takes_the_place_of_a_damaged_database(project, enroll, saved, 
     refused = project.real("work", "--once")
     assert refused.code == AWAY, refused
     assert "restore" in refused.err
-    assert project.real("backup", "broken.db").code == AWAY
+    assert project.tried("backup", "broken.db").code == AWAY
     assert not (project.folder / "broken.db").exists()
 
     project.run("restore", str(saved), "--force")
@@ -69,28 +69,28 @@ def test_a_database_under_another_address_sends_nothing_until_it_is_adopted(
     enroll("ana@example.org", timezone="UTC")
     args = ("work", "--once", "--as-of", "2099-01-01T07:00Z", "--json")
     home, moved = "https://home.example.net", "https://moved.example.net"
-    project.real("work", "--once", BASE_URL=home)
-    held = project.real(*args, BASE_URL=moved)
+    project.tried("work", "--once", BASE_URL=home)
+    held = project.tried(*args, BASE_URL=moved)
     assert held.code == 1
     assert held.json["accepted"] == 0
     assert "home.example.net" in held.json["held"]
     # Asking does not adopt, and the old place goes on.
-    assert "home.example.net" in project.real("plan", BASE_URL=moved).err
-    assert project.real("work", "--once", BASE_URL=home).code == 0
-    project.real("adopt", BASE_URL=moved)
-    assert project.real(*args, BASE_URL=moved).json["accepted"] == 1
-    assert project.real("work", "--once", BASE_URL=home).code == 1
+    assert "home.example.net" in project.tried("plan", BASE_URL=moved).err
+    assert project.tried("work", "--once", BASE_URL=home).code == 0
+    project.tried("adopt", BASE_URL=moved)
+    assert project.tried(*args, BASE_URL=moved).json["accepted"] == 1
+    assert project.tried("work", "--once", BASE_URL=home).code == 1
 
 
 def test_moving_while_nobody_learns_needs_no_adoption(project) -> None:
-    project.real("work", "--once", BASE_URL="https://one.example.net")
-    assert project.real("work", "--once", BASE_URL="https://two.example.net").code == 0
+    project.tried("work", "--once", BASE_URL="https://one.example.net")
+    assert project.tried("work", "--once", BASE_URL="https://two.example.net").code == 0
 
 
 def test_another_port_on_this_machine_is_the_same_place(project, enroll) -> None:
     enroll("ana@example.org")
-    assert project.real("work", "--once", PORT="8001").code == 0
-    assert project.real("work", "--once", BASE_URL="http://localhost:8002").code == 0
+    assert project.tried("work", "--once", PORT="8001").code == 0
+    assert project.tried("work", "--once", BASE_URL="http://localhost:8002").code == 0
 
 
 def test_nothing_is_overwritten_without_force(project, saved) -> None:
@@ -138,9 +138,9 @@ def test_a_backup_needs_something_to_back_up(project) -> None:
 
 def test_postgresql_is_pointed_to_its_own_tools(project, saved) -> None:
     url = "postgresql://me:geheim@127.0.0.1:9/none"
-    out = project.real("backup", "x.db", DATABASE_URL=url)
+    out = project.tried("backup", "x.db", DATABASE_URL=url)
     assert (out.code, "pg_dump" in out.err, "geheim" in out.err) == (1, True, False)
-    back = project.real("restore", str(saved), DATABASE_URL=url)
+    back = project.tried("restore", str(saved), DATABASE_URL=url)
     assert (back.code, "pg_restore" in back.err) == (1, True)
 
 

@@ -224,15 +224,15 @@ def test_postgresql_is_upgraded_only_when_told_to(settings, new_postgresql_url) 
 @pytest.mark.postgres
 def test_the_commands_work_on_postgresql_too(project, new_postgresql_url) -> None:
     where = {"DATABASE_URL": new_postgresql_url}
-    refused = project.real("learners", "list", **where)
+    refused = project.tried("learners", "list", **where)
     assert refused.code == 1
     assert "course db upgrade" in refused.err
-    assert project.real("db", "upgrade", **where).code == 0
+    assert project.tried("db", "upgrade", **where).code == 0
     (project.folder / "l.csv").write_text("email,hour\nana@example.org,7\nbad\n")
-    assert project.real("import", "l.csv", "--consent", "x", **where).code == 3
-    assert project.real("plan", "--days", "3", "--json", **where).json["lessons"] >= 2
-    sent = project.real("work", "--once", "--as-of", "2099-01-01T07:00Z", "--json", **where)
+    assert project.tried("import", "l.csv", "--consent", "x", **where).code == 3
+    assert project.tried("plan", "--days", "3", "--json", **where).json["lessons"] >= 2
+    sent = project.tried("work", "--once", "--as-of", "2099-01-01T07:00Z", "--json", **where)
     assert sent.json["accepted"] == 1
-    assert "1 of 3 lessons sent" in project.real("explain", "ana@example.org", **where).out
-    assert project.real("doctor", **where).code == 0
-    assert len(project.real("export", "all", **where).json["deliveries"]) == 1
+    assert "1 of 3 lessons sent" in project.tried("explain", "ana@example.org", **where).out
+    assert project.tried("doctor", **where).code == 0
+    assert len(project.tried("export", "all", **where).json["deliveries"]) == 1

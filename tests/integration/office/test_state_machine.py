@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,6 +38,8 @@ from scheduler.errors import NotAllowed
 from scheduler.store import Database, ledger
 from scheduler.store.tables import deliveries
 from scheduler.zones import zone
+from tests.memory_disk import memory_disk
+from tests.new_database import new_sqlite
 from tests.office import Office, a_syllabus, agreed
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -326,14 +328,10 @@ class FarEnd:
 class School(RuleBasedStateMachine):
     """Three people, two workers, one course."""
 
-    template: ClassVar[Path]
-
     def __init__(self) -> None:
         super().__init__()
-        memory = Path("/dev/shm")
-        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
-        shutil.copy(self.template, self.folder / "course.db")
-        self.db = Database(f"sqlite:///{self.folder / 'course.db'}")
+        self.folder = Path(tempfile.mkdtemp(dir=memory_disk()))
+        self.db = Database(new_sqlite(self.folder / "course.db"))
         self.edited = False
         self.fresh = 0
         self.nested = False
@@ -757,8 +755,7 @@ class School(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("examples", [30])
-def test_whatever_happens_in_whatever_order_the_promises_hold(_migrated_sqlite, examples):
-    School.template = _migrated_sqlite
+def test_whatever_happens_in_whatever_order_the_promises_hold(examples):
     run_state_machine_as_test(
         School,
         settings=settings(
