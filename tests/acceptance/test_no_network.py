@@ -42,7 +42,7 @@ def test_without_a_network_all_wait_and_the_next_look_sends(
     here = f"smtp://127.0.0.1:{sink.port}"
     school = School(tmp_path / "school", sqlite_url, here)
     school.enroll(120)
-    for look in range(3):
+    for look in range(2):
         worker = school.work_once(
             MORNING + timedelta(minutes=10 * look),
             prefix=ALONE,
