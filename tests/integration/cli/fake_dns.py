@@ -8,7 +8,6 @@ is about another name).
 from __future__ import annotations
 
 import socketserver
-import threading
 from collections.abc import Mapping, Sequence
 
 import dns.flags
@@ -18,8 +17,10 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from tests.loopback import Loopback
 
-class FakeDns:
+
+class FakeDns(Loopback):
     """Binds a free UDP port; a context manager."""
 
     def __init__(
@@ -42,15 +43,6 @@ class FakeDns:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> FakeDns:
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_fault: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def reply(self, packet: bytes) -> bytes | None:
         query = dns.message.from_wire(packet)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.loopback import Loopback
 
 HEALTHY = (200, b'{"status":"ok"}')
 LEFT = (200, b"Unsubscribed.\n")
 
 
-class FakeSite:
+class FakeSite(Loopback):
     """Binds a free port; a context manager. `answers` maps "GET /healthz" to (status, body)."""
 
     def __init__(
@@ -67,12 +68,3 @@ class FakeSite:
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
             self.url = f"https://localhost:{port}"
-
-    def __enter__(self) -> FakeSite:
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_fault: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()

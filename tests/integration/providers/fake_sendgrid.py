@@ -11,12 +11,12 @@ import json
 import socket
 import ssl
 import struct
-import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from tests.loopback import Loopback
 
 _FORBIDDEN = {"to", "from", "subject", "reply-to", "cc", "bcc", "content-type", "received"}
 KEY = "SG.local-key-that-must-never-be-seen"
@@ -33,7 +33,7 @@ class Sent:
 
 
 @dataclass
-class FakeSendGrid:
+class FakeSendGrid(Loopback):
     """Binds a free port of 127.0.0.1; a context manager."""
 
     status: int = 202
@@ -101,22 +101,8 @@ class FakeSendGrid:
             self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
             self.url = f"https://localhost:{port}"
 
-    def __enter__(self) -> FakeSendGrid:
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().stop()
         self.drop_all()
 
     def drop_all(self) -> None:
