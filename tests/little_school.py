@@ -30,6 +30,7 @@ from scheduler.providers import file as file_provider
 from scheduler.store import Database, people
 from scheduler.upkeep import Upkeep
 from tests.new_database import new_sqlite
+from tests.passing_time import pass_time
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 #: A Monday, 09:00 in Berlin.
@@ -131,12 +132,9 @@ class LittleSchool:
     def work(self) -> None:
         self.dispatcher.run_due()
 
-    def pass_time(self, step: timedelta, *, tick: timedelta = timedelta(minutes=20)) -> None:
-        end = self.clock.now() + step
-        while self.clock.now() < end:
-            self.clock.advance(min(tick, end - self.clock.now()))
-            self.upkeep.run()
-            self.work()
+    def pass_time(self, step: timedelta) -> None:
+        """Let time pass as a running worker would see it."""
+        pass_time(self.db, self.clock, step, upkeep=self.upkeep, work=self.work)
 
     # -- what can be seen ----------------------------------------------------------------------
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
-
 from scheduler.clock import FixedClock
-from scheduler.dispatch import EVIDENCE_WAIT, Counts, Dispatcher, DispatchSettings
+from scheduler.dispatch import Counts, Dispatcher, DispatchSettings
 from scheduler.domain.delivery import Claimed, Delivery
 from scheduler.domain.learner import Consent
 from scheduler.domain.message import Message, Unfit
@@ -20,32 +18,13 @@ from scheduler.enrolling import Enrolling
 from scheduler.feedback import Feedback
 from scheduler.settling import Settler
 from scheduler.store import Database, ledger, people, reports
-from scheduler.store.tables import deliveries, enrollments
 from scheduler.upkeep import Upkeep
 from scheduler.zones import zone
+from tests.passing_time import TICK, instants, pass_time
 
 SALT = "salt"
 #: A Monday, 09:00 in Berlin.
 MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
-
-NEVER = datetime.max.replace(tzinfo=UTC)
-#: The first instant after `now` in each column that holds one; since when somebody is silent.
-AHEAD = select(
-    *(
-        select(func.min(column))
-        .where(column > bindparam("now", type_=column.type))
-        .scalar_subquery()
-        for column in (
-            enrollments.c.paused_until,
-            enrollments.c.next_due_at,
-            deliveries.c.not_before,
-            deliveries.c.lease_until,
-        )
-    ),
-    select(func.min(deliveries.c.settled_at))
-    .where(deliveries.c.state == "uncertain")
-    .scalar_subquery(),
-)
 
 
 def agreed(action: str = "signup") -> Consent:
@@ -194,37 +173,13 @@ class Office:
     def work(self) -> Counts:
         return self.dispatcher.run_due()
 
-    def pass_time(self, step: timedelta, *, tick: timedelta = timedelta(hours=8)) -> None:
-        """Let time pass as a running worker would see it.
+    def pass_time(self, step: timedelta, *, tick: timedelta = TICK) -> None:
+        """Let time pass as a running worker would see it, with a look every `tick` at least."""
+        pass_time(self.db, self.clock, step, upkeep=self.upkeep, work=self.work, tick=tick)
 
-        Stops at every instant at which something may become due, and at least every `tick`.
-        Upkeep comes by when a pause ends, at the end, and otherwise once an hour at most.
-        """
-        now = self.clock.now()
-        end = now + step
-        tidied_at = datetime.min.replace(tzinfo=UTC)
-        while now < end:
-            instants = self._instants(now)
-            stop = min(*instants, now + tick, end)
-            self.clock.advance(stop - now)
-            now = self.clock.now()
-            if stop in (instants[0], end) or now - tidied_at >= timedelta(hours=1):
-                self.upkeep.run()
-                tidied_at = now
-            self.work()
-            now = self.clock.now()
-
-    def _next_instant(self, now: datetime) -> datetime:
+    def next_instant(self) -> datetime:
         """The next instant at which a row says that something may happen."""
-        return min(self._instants(now))
-
-    def _instants(self, now: datetime) -> list[datetime]:
-        """When a pause ends, and everything else that rows know of the time to come."""
-        with self.db.read() as tx:
-            *found, silent_since = tx.execute(AHEAD, {"now": now}).one()
-        if silent_since is not None and silent_since + EVIDENCE_WAIT >= now:
-            found.append(silent_since + EVIDENCE_WAIT + timedelta(seconds=1))
-        return [instant or NEVER for instant in found]
+        return min(instants(self.db, self.clock.now()))
 
     def sleep(self, step: timedelta) -> None:
         """Let time pass with nobody at work."""

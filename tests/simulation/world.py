@@ -119,7 +119,7 @@ class World:
     # -- time ------------------------------------------------------------------------------------
 
     def _pass_a_while(self) -> None:
-        ahead = self.office._next_instant(self.now) - self.now
+        ahead = self.office.next_instant() - self.now
         longest = HOUR * (24 if self.calm else self.luck.choice((1, 3, 8)))
         self.office.clock.advance(min(ahead, longest) + timedelta(seconds=self.luck.random()))
         if self.provider._strikes("clock_step"):

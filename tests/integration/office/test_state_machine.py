@@ -634,7 +634,7 @@ class School(RuleBasedStateMachine):
         return any(self.office.run(run).state is running for run in self.truth.owners)
 
     def _until_something_is_due(self, most: timedelta) -> None:
-        ahead = self.office._next_instant(self._now) - self._now
+        ahead = self.office.next_instant() - self._now
         self.office.clock.advance(min(ahead, most))
 
     def _worker(self) -> Any:
