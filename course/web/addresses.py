@@ -22,6 +22,10 @@ _COMMON = (
 #: Real domains that merely look like one of the above.
 _REAL = frozenset({"mail.com", "email.com", "gmx.at", "gmx.ch", "mail.de", "mail.ru", "live.de"})
 
+#: Two names of one mailbox, and providers that ignore dots before the @.
+_SAME = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
+_DOTLESS = frozenset({"gmail.com", "proton.me"})
+
 _WEBMAIL = (
     (("gmail.", "googlemail."), "Gmail", "https://mail.google.com/"),
     (("outlook.", "hotmail.", "live.", "msn."), "Outlook", "https://outlook.live.com/mail/"),
@@ -52,6 +56,13 @@ def read_address(typed: str) -> str:
         raise BadAddress(
             "We cannot write to letters with accents before the @ yet. Use another address."
         )
+    # The library counts only the whole address unless it is strict; servers count both
+    # (RFC 5321 4.5.3.1.1).
+    if len(found.ascii_local_part or "") > 64:
+        raise BadAddress(
+            "The part before the @ is longer than 64 letters, which mail cannot reach."
+            " Use another address."
+        )
     if len(found.ascii_email) > 254:
         raise BadAddress("This address is longer than 254 characters. Use a shorter one.")
     return found.ascii_email
@@ -67,9 +78,14 @@ def suggestion(address: str) -> str | None:
 
 
 def mailbox(address: str) -> str:
-    """One name for every spelling of a mailbox, for counting: no dots, no +tag, lower case."""
-    local, _, domain = address.rpartition("@")
-    return f"{local.split('+', 1)[0].replace('.', '').casefold()}@{domain.casefold()}"
+    """One name for every spelling of a mailbox, for counting: no +tag, lower case.
+
+    And no dots, where the provider does not tell them apart; elsewhere `a.b` and `ab` are two people.
+    """
+    local, _, domain = address.casefold().rpartition("@")
+    local = local.split("+", 1)[0]
+    domain = _SAME.get(domain, domain)
+    return f"{local.replace('.', '') if domain in _DOTLESS else local}@{domain}"
 
 
 def webmail(address: str) -> tuple[str, str] | None:
