@@ -80,7 +80,7 @@ def suggestion(address: str) -> str | None:
 def mailbox(address: str) -> str:
     """One name for every spelling of a mailbox, for counting: no +tag, lower case.
 
-    And no dots, where the provider does not tell them apart; elsewhere `a.b` and `ab` are two people.
+    And no dots, where the provider ignores them; elsewhere `a.b` and `ab` are two people.
     """
     local, _, domain = address.casefold().rpartition("@")
     local = local.split("+", 1)[0]
