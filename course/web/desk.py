@@ -69,6 +69,7 @@ def build(school: School) -> Desk:
         quotas=Quotas(
             per_address_per_day=settings.signup.per_address_per_day,
             per_ip_per_hour=settings.signup.per_ip_per_hour,
+            monotonic=school.clock.monotonic,
         ),
         visitors=Visitors(settings.trusted_proxies, sealer, school.clock),
     )

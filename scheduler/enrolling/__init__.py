@@ -5,8 +5,9 @@ ledger, and whoever drives the dispatcher is woken after the commit. Every metho
 is one transaction. Raises `NotAllowed` where an enrollment's state forbids the wish.
 """
 
+from scheduler.enrolling.asking import Asking, SignUp
 from scheduler.enrolling.desk import EnrollingSettings
-from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
+from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson
 from scheduler.enrolling.leaving import Leaving
 from scheduler.enrolling.moving import Move, Moving, may_ask
 from scheduler.enrolling.pacing import Pacing
@@ -24,5 +25,5 @@ __all__ = [
 ]
 
 
-class Enrolling(Joining, Pacing, Ticking, Moving, Leaving):
-    """One desk, five clerks."""
+class Enrolling(Asking, Joining, Pacing, Ticking, Moving, Leaving):
+    """One desk, six clerks."""

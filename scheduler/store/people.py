@@ -140,9 +140,11 @@ def add_consent(tx: Tx, learner_id: int, enrollment_id: int | None, consent: Con
     add_consents(tx, [(learner_id, enrollment_id, consent)])
 
 
-def add_consents(tx: Tx, rows: Sequence[tuple[int, int | None, Consent]]) -> None:
-    """The same for many people, in one statement."""
-    if not rows:
+def add_consents(
+    tx: Tx, rows: Sequence[tuple[int, int | None, Consent]], *, always: bool = False
+) -> None:
+    """The same for many people, in one statement; `always` makes it even for none."""
+    if not rows and not always:
         return
     packed = batch.pack(
         tx.dialect.name,

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import Select, String, delete, select
 
 from scheduler.store import batch
 from scheduler.store.database import Tx
@@ -40,15 +42,18 @@ def suppressed(tx: Tx, hashes: Sequence[str]) -> set[str]:
     if not hashes:
         return set()
     dialect = tx.dialect.name
-    b = batch.table(dialect, {"address_hash": String()})
-    query = select(suppressions.c.address_hash).where(
-        suppressions.c.address_hash.in_(select(b.c.address_hash))
-    )
     packed = batch.pack(dialect, ("address_hash",), ((h,) for h in set(hashes)))
-    return set(tx.execute(query, packed).scalars())
+    return set(tx.execute(_suppressed(dialect), packed).scalars())
 
 
 def unsuppress(tx: Tx, address_hash: str) -> bool:
     """Allow this address again; False if it was not suppressed."""
     where = suppressions.c.address_hash == address_hash
     return tx.execute(delete(suppressions).where(where)).rowcount > 0
+
+
+@cache
+def _suppressed(dialect: str) -> Select[Any]:
+    b = batch.table(dialect, {"address_hash": String()})
+    hashed = suppressions.c.address_hash
+    return select(hashed).where(hashed.in_(select(b.c.address_hash)))
