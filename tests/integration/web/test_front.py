@@ -32,7 +32,7 @@ def test_the_dates_stand_beside_the_choice_before_anything_is_saved(browser):
     assert dates(browser.get("/").text) == [
         ("Lesson 1", "as soon as you confirm"),
         ("Lesson 2", "tomorrow, Tuesday, at 07:00"),
-        ("Lesson 3, the last", "Wednesday at 07:00"),
+        ("Lesson 3", "Wednesday at 07:00 (the last one)"),
     ]
 
 
@@ -59,7 +59,7 @@ def test_the_dates_of_a_choice_come_as_a_piece_of_the_page(school, browser):
     assert dates(piece.text) == [
         ("Lesson 1", "as soon as you confirm"),
         ("Lesson 2", "Monday at 18:30"),
-        ("Lesson 3, the last", "Tuesday at 18:30"),
+        ("Lesson 3", "Tuesday at 18:30 (the last one)"),
     ]
     assert "<html" not in piece.text
     assert school.everything() == before
@@ -74,7 +74,7 @@ def test_the_dates_foretold_are_the_dates_kept(school, browser):
     arrived = [str(mail["Date"]) for mail in school.mails() if "/3]" in str(mail["Subject"])]
     assert [when for _, when in foretold[1:]] == [
         "tomorrow, Tuesday, at 09:00",
-        "Wednesday at 09:00",
+        "Wednesday at 09:00 (the last one)",
     ]
     assert [date[:22] for date in arrived[1:]] == [
         "Tue, 24 Nov 2026 08:00",
@@ -86,8 +86,8 @@ def test_a_long_course_shows_its_first_lessons_and_its_last(tmp_path):
     write_course(tmp_path / "lessons", lessons=5)
     school = build(tmp_path, lessons=tmp_path / "lessons")
     shown = dates(Browser(school).get("/").text)
-    assert [name for name, _ in shown] == ["Lesson 1", "Lesson 2", "Lesson 3", "Lesson 5, the last"]
-    assert shown[-1][1] == "Friday at 07:00"
+    assert [name for name, _ in shown] == ["Lesson 1", "Lesson 2", "Lesson 3", "Lesson 5"]
+    assert shown[-1][1] == "Friday at 07:00 (the last one)"
 
 
 @pytest.mark.parametrize(
