@@ -7,6 +7,7 @@ Refuses what mail cannot reach (quoted local parts, comments, literals), never a
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -71,10 +72,16 @@ def read_address(typed: str) -> str:
 def suggestion(address: str) -> str | None:
     """The address with the domain that was probably meant (`gmial.com`: `gmail.com`), or None."""
     local, _, domain = address.rpartition("@")
+    near = _near(domain)
+    return f"{local}@{near}" if near else None
+
+
+@lru_cache(maxsize=5_000)
+def _near(domain: str) -> str | None:
     if domain in _COMMON or domain in _REAL:
         return None
     near = difflib.get_close_matches(domain, _COMMON, n=1, cutoff=0.82)
-    return f"{local}@{near[0]}" if near else None
+    return near[0] if near else None
 
 
 def mailbox(address: str) -> str:

@@ -5,7 +5,7 @@ ledger, and whoever drives the dispatcher is woken after the commit. Every metho
 is one transaction. Raises `NotAllowed` where an enrollment's state forbids the wish.
 """
 
-from scheduler.enrolling.asking import Asking, SignUp
+from scheduler.enrolling.asking import Asked, Asking, SignUp
 from scheduler.enrolling.desk import EnrollingSettings
 from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson
 from scheduler.enrolling.leaving import Leaving
@@ -14,6 +14,7 @@ from scheduler.enrolling.pacing import Pacing
 from scheduler.enrolling.ticking import Ticking
 
 __all__ = [
+    "Asked",
     "Confirmed",
     "Enrolled",
     "Enrolling",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
-from functools import cached_property
 from typing import Literal
 
 from scheduler import zones
@@ -18,7 +17,6 @@ from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentS
 from scheduler.domain.learner import Consent, Learner
 from scheduler.domain.syllabus import Cadence
 from scheduler.enrolling.desk import Desk, new_letter, with_pace
-from scheduler.enrolling.together import Together
 from scheduler.rules import progress
 from scheduler.store import Tx, asking, ledger, people
 from scheduler.store.asking import Letter, Newcomer, NewRound
@@ -37,8 +35,22 @@ class SignUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """One form that was sent; None takes the course's own."""
+
+    course: str
+    address: str
+    consent: Consent
+    first_name: str = ""
+    timezone: str | None = None
+    hour: time | None = None
+    weekdays: frozenset[int] | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
 class _Wish:
-    """One form that was sent."""
+    """The same, made ready for the database."""
 
     address: str
     #: The address made comparable, and its keyed hash.
@@ -103,23 +115,34 @@ class Asking(Desk):
         A wrong zone never fails a signup: the course's own is taken. Raises
         `NotAllowed` only for a course that does not exist.
         """
-        syllabus = self._syllabus(course)
-        wish = _Wish(
-            address=address,
-            key=people.address_key(address),
-            hashed=self._hash(address),
-            course=course,
-            first_name=first_name,
-            timezone=zones.canonical(timezone or "", syllabus.timezone),
-            cadence=with_pace(syllabus.cadence, hour, weekdays),
-            language=language,
-            consent=consent,
-        )
-        return self._together.ask(wish)
+        asked = Asked(course, address, consent, first_name, timezone, hour, weekdays, language)
+        return self.sign_up_all([asked])[0]
 
-    @cached_property
-    def _together(self) -> Together[_Wish, SignUp]:
-        return Together(self._take_in, lambda wish: wish.key)
+    def sign_up_all(self, asked: Sequence[Asked]) -> list[SignUp]:
+        """The same for many at once, in one transaction, unless somebody is among them twice."""
+        answers: dict[int, SignUp] = {}
+        waiting = list(enumerate(map(self._ready, asked)))
+        while waiting:
+            turn = {wish.key: (number, wish) for number, wish in reversed(waiting)}
+            numbers, wishes = zip(*turn.values(), strict=True)
+            answers |= zip(numbers, self._take_in(wishes), strict=True)
+            waiting = [(number, wish) for number, wish in waiting if number not in answers]
+        self.wake()
+        return [answers[number] for number in range(len(asked))]
+
+    def _ready(self, asked: Asked) -> _Wish:
+        syllabus = self._syllabus(asked.course)
+        return _Wish(
+            address=asked.address,
+            key=people.address_key(asked.address),
+            hashed=self._hash(asked.address),
+            course=asked.course,
+            first_name=asked.first_name,
+            timezone=zones.canonical(asked.timezone or "", syllabus.timezone),
+            cadence=with_pace(syllabus.cadence, asked.hour, asked.weekdays),
+            language=asked.language,
+            consent=asked.consent,
+        )
 
     def _take_in(self, wishes: Sequence[_Wish]) -> list[SignUp]:
         """Every statement is made whoever asks; only the rows differ."""
@@ -142,7 +165,6 @@ class Asking(Desk):
             )
             # Else only a signup that may not be heard would leave the disk alone, and be quicker.
             people.set_meta(tx, "last signup", now.isoformat())
-        self.wake()
         return [answers.get(wish.key, SignUp(None, "suppressed")) for wish in wishes]
 
     def _meet(self, tx: Tx, wishes: Sequence[_Wish], now: datetime) -> _Batch:

@@ -23,14 +23,14 @@ def check_inbox(desk: AtDesk, request: Request, did: str = "") -> Response:
 
 
 @router.post("/check-inbox/resend")
-def resend(desk: AtDesk, request: Request) -> Response:
+async def resend(desk: AtDesk, request: Request) -> Response:
     """Another copy, at most one every ten minutes and a few a day."""
     person = waiting.opened(desk, request)
     if person is None:
         return desk.pages.go("/check-inbox")
     if waiting.too_soon(desk, request):
         return desk.pages.go("/check-inbox?did=wait")
-    return signup.again(desk, request, person)
+    return await signup.again(desk, request, person)
 
 
 def page(

@@ -7,8 +7,10 @@ to machines that fill in every field they find.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +21,7 @@ from course.web.addresses import mailbox, suggestion
 from course.web.desk import LOOK, AtDesk, Desk, Posted, course_or_404, text
 from course.web.learner import front, returning, waiting
 from course.web.learner.front import Seen, course_page
+from scheduler.enrolling import Asked
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,21 +33,25 @@ def reloaded(desk: AtDesk, key: str) -> Response:
 
 
 @router.post("/courses/{key}/signup")
-def sign_up(desk: AtDesk, request: Request, posted: Posted, key: str) -> Response:
-    """Takes the form; answers 303 to "check your inbox", or the form again."""
+async def sign_up(desk: AtDesk, request: Request, posted: Posted, key: str) -> Response:
+    """Takes the form; answers 303 to "check your inbox", or the form again.
+
+    Async, unlike other handlers: many signups at once are then written by one thread, in one
+    transaction, instead of each in a thread of its own that waits for all the others.
+    """
     course = course_or_404(desk, key)
     posted = _with_choice(posted)
     back = returning.wanted(desk, posted)
     form = front.form_of(course, posted)
     sound = form.validate()
     if text(posted, "show"):
-        return course_page(desk, course, form=form, notice="dates", return_to=back)
+        return await _page(desk, course, form=form, notice="dates", return_to=back)
     if not sound:
-        return course_page(desk, course, form=form, status=422, return_to=back)
+        return await _page(desk, course, form=form, status=422, return_to=back)
     stamp = desk.sealer.open("signup", text(posted, "stamp"), within=front.STAMP_LASTS)
     if stamp is None:
         # Open for more than a day, or sent from another site: one more press, nothing lost.
-        return course_page(desk, course, form=form, notice="once-more", return_to=back)
+        return await _page(desk, course, form=form, notice="once-more", return_to=back)
     address = str(form.email.data)
     person = waiting.Waiting(
         address=address,
@@ -58,22 +65,25 @@ def sign_up(desk: AtDesk, request: Request, posted: Posted, key: str) -> Respons
         return waiting.remember(desk, _thanks(desk, back), person, enrollment_id=None)
     meant = suggestion(address)
     if meant and text(posted, "keep") != address:
-        return course_page(desk, course, form=form, meant=meant, return_to=back)
+        return await _page(desk, course, form=form, meant=meant, return_to=back)
     if not desk.quotas.may_sign_up(desk.visitors.key(request), _mailbox_key(desk, address)):
-        return desk.pages.page("web/limited.html", status=429)
-    enrollment_id = _enter(desk, request, course, person, Seen(*stamp.value))
-    return waiting.remember(desk, _thanks(desk, back), person, enrollment_id)
+        return await run_in_threadpool(desk.pages.page, "web/limited.html", status=429)
+    asked = _asked(desk, request, course, person, Seen(*stamp.value))
+    done = await desk.signups.ask(asked)
+    return waiting.remember(desk, _thanks(desk, back), person, done.enrollment_id)
 
 
-def again(desk: Desk, request: Request, person: waiting.Waiting) -> Response:
+async def again(desk: Desk, request: Request, person: waiting.Waiting) -> Response:
     """The same signup once more, from the waiting page."""
     course = desk.school.catalog.course(person.course)
     if course is None:
         return desk.pages.go("/check-inbox?did=again")
     if not desk.quotas.may_sign_up(desk.visitors.key(request), _mailbox_key(desk, person.address)):
-        return desk.pages.page("web/limited.html", status=429)
-    run = _enter(desk, request, course, person, front.seen_now(desk, course))
-    return waiting.remember(desk, desk.pages.go("/check-inbox?did=again"), person, run)
+        return await run_in_threadpool(desk.pages.page, "web/limited.html", status=429)
+    asked = _asked(desk, request, course, person, front.seen_now(desk, course))
+    done = await desk.signups.ask(asked)
+    here = desk.pages.go("/check-inbox?did=again")
+    return waiting.remember(desk, here, person, done.enrollment_id)
 
 
 def minimum_fill(desk: Desk) -> timedelta:
@@ -82,13 +92,17 @@ def minimum_fill(desk: Desk) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _enter(
+async def _page(desk: Desk, course: Course, **values: Any) -> Response:
+    """The form again. Made in a thread: a page takes longer to write than a signup to read."""
+    return await run_in_threadpool(course_page, desk, course, **values)
+
+
+def _asked(
     desk: Desk, request: Request, course: Course, person: waiting.Waiting, seen: Seen
-) -> int | None:
-    """Write the signup down. The enrollment's id stays inside: it would tell who is known."""
-    done = desk.school.enrolling.sign_up(
-        course.key,
-        person.address,
+) -> Asked:
+    return Asked(
+        course=course.key,
+        address=person.address,
         first_name=person.first_name,
         timezone=person.timezone or None,
         hour=parse_hour(person.hour),
@@ -98,7 +112,6 @@ def _enter(
             request, "signup", seen.text, f"web:{request.url.path} page {seen.version}"
         ),
     )
-    return done.enrollment_id
 
 
 def _thanks(desk: Desk, back: str) -> Response:
