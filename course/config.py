@@ -75,6 +75,8 @@ class SignupSettings(_Block):
     per_address_per_day: int = 3
     per_ip_per_hour: int = 30
     min_fill_seconds: float = 2.0
+    #: Lower-case host names.
+    return_hosts: tuple[str, ...] = ()
 
 
 class LogSettings(_Block):

@@ -26,7 +26,7 @@ from course.mail.marked import Words, lesson_fields, opening, trusted
 #: Written from right to left.
 _RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
 _URLS = ("read", "learn", "plan", "certificate", "manage", "leave", "done", "confirm", "move")
-_PERSON = ("first_name", "hour", "days", "address", "asked_at", "new_address")
+_PERSON = ("first_name", "hour", "days", "address", "asked_at", "new_address", "code")
 _TEXT_WIDTH = 72
 #: Where a lesson's or letter's own text stands.
 _BODIES = ("body", "lead", "rest")

@@ -104,6 +104,7 @@ _VALUES: dict[str, Callable[[Claimed, Links], str]] = {
     "learner.address": lambda claimed, _: claimed.delivery.to_addr,
     "learner.asked_at": lambda claimed, _: instant_in_words(claimed.delivery.created_at),
     "learner.new_address": lambda claimed, _: masked(claimed.learner.address),
+    "learner.code": lambda claimed, links: links.code(claimed.delivery.id),
     "url.confirm": lambda claimed, links: links.confirm(claimed.enrollment.id),
     "url.learn": lambda claimed, links: links.learn(claimed.enrollment.id),
     "url.plan": lambda claimed, links: f"{links.learn(claimed.enrollment.id)}/plan",

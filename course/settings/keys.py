@@ -97,6 +97,8 @@ KEYS: tuple[Key, ...] = (
         kind.whole(1, 100_000), 30),
     Key("signup.min_fill_seconds", "a form sent faster than this was filled by a machine",
         kind.number(0, 60), 2.0),
+    Key("signup.return_hosts", "hosts whose own signup form may name a page to go back to",
+        kind.hosts, ()),
     Key("log.level", "how much the log says: DEBUG, INFO, WARNING or ERROR",
         kind.choice("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
     Key("log.format", "text for people, json for machines", kind.choice("text", "json"), "text"),

@@ -185,6 +185,14 @@ def networks(raw: Any) -> tuple[str, ...]:
     return found
 
 
+def hosts(raw: Any) -> tuple[str, ...]:
+    """Names of web hosts, in lower case."""
+    found = tuple(member.lower() for member in words(raw))
+    if not all(_DOMAIN.fullmatch(member) for member in found):
+        raise ValueError("host names, such as www.example.org,example.com, without https://")
+    return found
+
+
 def without_password(address: str) -> str:
     """The same address with its password replaced by stars."""
     return _HIDDEN.sub(r"\1***@", address)

@@ -7,6 +7,7 @@ Refuses what mail cannot reach (quoted local parts, comments, literals), never a
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -21,6 +22,10 @@ _COMMON = (
 
 #: Real domains that merely look like one of the above.
 _REAL = frozenset({"mail.com", "email.com", "gmx.at", "gmx.ch", "mail.de", "mail.ru", "live.de"})
+
+#: Two names of one mailbox, and providers that ignore dots before the @.
+_SAME = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
+_DOTLESS = frozenset({"gmail.com", "proton.me"})
 
 _WEBMAIL = (
     (("gmail.", "googlemail."), "Gmail", "https://mail.google.com/"),
@@ -52,6 +57,13 @@ def read_address(typed: str) -> str:
         raise BadAddress(
             "We cannot write to letters with accents before the @ yet. Use another address."
         )
+    # The library counts only the whole address unless it is strict; servers count both
+    # (RFC 5321 4.5.3.1.1).
+    if len(found.ascii_local_part or "") > 64:
+        raise BadAddress(
+            "The part before the @ is longer than 64 letters, which mail cannot reach."
+            " Use another address."
+        )
     if len(found.ascii_email) > 254:
         raise BadAddress("This address is longer than 254 characters. Use a shorter one.")
     return found.ascii_email
@@ -60,16 +72,27 @@ def read_address(typed: str) -> str:
 def suggestion(address: str) -> str | None:
     """The address with the domain that was probably meant (`gmial.com`: `gmail.com`), or None."""
     local, _, domain = address.rpartition("@")
+    near = _near(domain)
+    return f"{local}@{near}" if near else None
+
+
+@lru_cache(maxsize=5_000)
+def _near(domain: str) -> str | None:
     if domain in _COMMON or domain in _REAL:
         return None
     near = difflib.get_close_matches(domain, _COMMON, n=1, cutoff=0.82)
-    return f"{local}@{near[0]}" if near else None
+    return near[0] if near else None
 
 
 def mailbox(address: str) -> str:
-    """One name for every spelling of a mailbox, for counting: no dots, no +tag, lower case."""
-    local, _, domain = address.rpartition("@")
-    return f"{local.split('+', 1)[0].replace('.', '').casefold()}@{domain.casefold()}"
+    """One name for every spelling of a mailbox, for counting: no +tag, lower case.
+
+    And no dots, where the provider ignores them; elsewhere `a.b` and `ab` are two people.
+    """
+    local, _, domain = address.casefold().rpartition("@")
+    local = local.split("+", 1)[0]
+    domain = _SAME.get(domain, domain)
+    return f"{local.replace('.', '') if domain in _DOTLESS else local}@{domain}"
 
 
 def webmail(address: str) -> tuple[str, str] | None:

@@ -23,9 +23,11 @@ from course.web import api, assets, desk, guard, health, outbox, webhooks
 from course.web.admin import learners, session, today
 from course.web.learner import (
     certificate,
+    code,
     confirm,
     data,
     done,
+    front,
     inbox,
     keeping,
     learn,
@@ -123,7 +125,7 @@ def create_app(school: School) -> FastAPI:
             webhooks.MAX_BODY if path.startswith("/webhooks/") else guard.MAX_BODY
         ),
     )
-    for door in (signup, inbox, confirm, read, learn, keeping, done, certificate):
+    for door in (front, signup, inbox, code, confirm, read, learn, keeping, done, certificate):
         app.include_router(door.router)
     for door in (manage, data, moving, leave, lost):
         app.include_router(door.router)

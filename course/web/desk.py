@@ -16,8 +16,10 @@ from course.web.pages import Pages, template_folders
 from course.web.quotas import Quotas
 from course.web.school import School
 from course.web.sealing import Sealer
+from course.web.together import Together
 from course.web.visitors import Visitors
 from scheduler.clock import OffsetClock
+from scheduler.enrolling import Asked, SignUp
 
 #: A page may be looked at either way; neither changes anything.
 LOOK = ["GET", "HEAD"]
@@ -32,6 +34,8 @@ class Desk:
     sealer: Sealer
     quotas: Quotas
     visitors: Visitors
+    #: Signups that come at once share a transaction.
+    signups: Together[Asked, SignUp]
 
     @property
     def secure(self) -> bool:
@@ -69,12 +73,15 @@ def build(school: School) -> Desk:
         quotas=Quotas(
             per_address_per_day=settings.signup.per_address_per_day,
             per_ip_per_hour=settings.signup.per_ip_per_hour,
+            monotonic=school.clock.monotonic,
         ),
         visitors=Visitors(settings.trusted_proxies, sealer, school.clock),
+        signups=Together(school.enrolling.sign_up_all),
     )
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:
+    # Async, though it waits for nothing: a plain function would cost a change of threads.
     desk: Desk = request.app.state.desk
     return desk
 

@@ -72,6 +72,11 @@ class Pages:
         """The same as text, for a page that another hand has begun."""
         return self._env.get_template(template).render(values)
 
+    def source(self, template: str) -> str:
+        """The template as it is written now, for telling one version of a page from another."""
+        assert self._env.loader is not None
+        return self._env.loader.get_source(self._env, template)[0]
+
     def go(self, path: str) -> RedirectResponse:
         """After a POST: look at `path` (from the site's root) with GET."""
         return RedirectResponse(f"{self.root}{path}", status_code=303)

@@ -41,6 +41,8 @@ class Sealer:
                 return int(clock.now().timestamp())
 
         self._signer = _Signer
+        #: By purpose: there are few, and making one takes longer than using it.
+        self._serializers: dict[str, URLSafeTimedSerializer] = {}
 
     def seal(self, purpose: str, value: Any) -> str:
         """URL-safe text; a value sealed for one purpose does not open for another."""
@@ -71,4 +73,8 @@ class Sealer:
         return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()[:32]
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self._keys, salt=f"web-{purpose}", signer=self._signer)
+        made = self._serializers.get(purpose)
+        if made is None:
+            made = URLSafeTimedSerializer(self._keys, salt=f"web-{purpose}", signer=self._signer)
+            self._serializers[purpose] = made
+        return made

@@ -5,8 +5,9 @@ ledger, and whoever drives the dispatcher is woken after the commit. Every metho
 is one transaction. Raises `NotAllowed` where an enrollment's state forbids the wish.
 """
 
+from scheduler.enrolling.asking import Asked, Asking, SignUp
 from scheduler.enrolling.desk import EnrollingSettings
-from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
+from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson
 from scheduler.enrolling.leaving import Leaving
 from scheduler.enrolling.moving import Move, Moving, may_ask
 from scheduler.enrolling.naming import Naming
@@ -17,6 +18,7 @@ from scheduler.enrolling.ticking import Ticking
 
 __all__ = [
     "NOTE_LIMIT",
+    "Asked",
     "Confirmed",
     "Enrolled",
     "Enrolling",
@@ -29,5 +31,5 @@ __all__ = [
 ]
 
 
-class Enrolling(Joining, Pacing, Ticking, Noting, Naming, Moving, Leaving, Reminding):
-    """One desk, eight clerks."""
+class Enrolling(Asking, Joining, Pacing, Ticking, Noting, Naming, Moving, Leaving, Reminding):
+    """One desk, nine clerks."""

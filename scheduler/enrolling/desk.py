@@ -152,13 +152,6 @@ class Desk:
     def _suppressed(self, tx: Tx, address: str) -> bool:
         return bool(people.suppressed(tx, [self._hash(address)]))
 
-    def _comes_after_erasure(self, tx: Tx, address: str) -> bool:
-        """Let in again whoever was erased and signs up anew; False for any other suppression."""
-        found = people.suppression(tx, self._hash(address))
-        if found is None or found.reason != ERASED:
-            return False
-        return people.unsuppress(tx, self._hash(address))
-
 
 def with_pace(base: Cadence, hour: time | None, weekdays: frozenset[int] | None) -> Cadence:
     """The cadence with what was given in place of what was not."""

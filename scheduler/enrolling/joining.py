@@ -1,4 +1,4 @@
-"""Sign up, confirm, enroll many: how a run begins."""
+"""Confirm, enroll many: how a run becomes active. How it is asked for is in `asking`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from datetime import datetime, time, timedelta
 from typing import Literal
 
 from scheduler import zones
-from scheduler.domain.delivery import CONFIRM, LINKS, WELCOME, DeliveryKind
-from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
-from scheduler.domain.learner import Consent, Learner
+from scheduler.domain.delivery import CONFIRM, WELCOME, DeliveryKind
+from scheduler.domain.enrollment import (
+    Enrollment,
+    EnrollmentEvent,
+    EnrollmentState,
+    StopReason,
+)
+from scheduler.domain.learner import Consent
 from scheduler.domain.syllabus import Cadence
 from scheduler.enrolling.desk import Desk, new_letter, with_pace
 from scheduler.rules import due, progress
 from scheduler.store import Tx, ledger, people
 from scheduler.store.ledger import NewDelivery
-
-
-@dataclass(frozen=True, slots=True)
-class SignUp:
-    """What a signup came to. The public answer is the same for all of them."""
-
-    enrollment_id: int | None
-    outcome: Literal["created", "again", "known", "suppressed", "limited"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,103 +54,14 @@ class Enrolled:
 
 
 class Joining(Desk):
-    """How a run begins."""
-
-    def sign_up(
-        self,
-        course: str,
-        address: str,
-        *,
-        consent: Consent,
-        first_name: str = "",
-        timezone: str | None = None,
-        hour: time | None = None,
-        weekdays: frozenset[int] | None = None,
-        language: str = "en",
-    ) -> SignUp:
-        """Begin a run that waits for confirmation, or remind the person of the one they have.
-
-        A wrong zone never fails a signup: the course's own is taken. Raises
-        `NotAllowed` only for a course that does not exist.
-        """
-        syllabus = self._syllabus(course)
-        now = self._clock.now()
-        name = zones.canonical(timezone or "", syllabus.timezone)
-        cadence = with_pace(syllabus.cadence, hour, weekdays)
-        with self._db.write("sign up") as tx:
-            if self._suppressed(tx, address) and not self._comes_after_erasure(tx, address):
-                return SignUp(None, "suppressed")
-            learner = people.find_learner(tx, address) or people.add_learner(
-                tx,
-                address=address,
-                first_name=first_name,
-                timezone=name,
-                language=language,
-                now=now,
-            )
-            run = people.latest_enrollment(tx, learner.id, course)
-            if run is not None and run.state in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED):
-                answer = self._remind(tx, run, learner, now)
-            else:
-                answer = self._ask_to_confirm(
-                    tx, run, learner, course, name, cadence, first_name, now
-                )
-            people.add_consent(tx, learner.id, answer.enrollment_id, consent)
-        self.wake()
-        return answer
-
-    def _ask_to_confirm(
-        self,
-        tx: Tx,
-        run: Enrollment | None,
-        learner: Learner,
-        course: str,
-        timezone: str,
-        cadence: Cadence,
-        first_name: str,
-        now: datetime,
-    ) -> SignUp:
-        outcome: Literal["created", "again"] = "created"
-        if run is None or run.completed_at is not None:
-            run = people.add_enrollment(
-                tx,
-                learner_id=learner.id,
-                course=course,
-                round=1 if run is None else run.round + 1,
-                state=EnrollmentState.PENDING,
-                timezone=timezone,
-                cadence=cadence,
-                now=now,
-                last_sent_at=None if run is None else run.last_sent_at,
-            )
-            if run is None:  # a twin signup won the race; the answer is the same
-                return SignUp(None, "again")
-        else:
-            outcome = "again"
-            if run.state is EnrollmentState.STOPPED:
-                run = progress.apply(run, EnrollmentEvent.SIGNED_UP, now)
-            run = replace(run, timezone=timezone, cadence=cadence)
-            people.save_enrollment(tx, run)
-        if first_name and first_name != learner.first_name:
-            people.update_learner(tx, learner.id, first_name=first_name)
-        if not self._owe_letter(
-            tx,
-            run,
-            learner,
-            CONFIRM,
-            now,
-            every=self._settings.confirm_every,
-            per_day=self._settings.confirms_per_day,
-        ):
-            return SignUp(run.id, "limited")
-        return SignUp(run.id, outcome)
-
-    def _remind(self, tx: Tx, run: Enrollment, learner: Learner, now: datetime) -> SignUp:
-        sent = self._owe_letter(tx, run, learner, LINKS, now, every=self._settings.links_every)
-        return SignUp(run.id, "known" if sent else "limited")
+    """How a run becomes active."""
 
     def confirm(self, enrollment_id: int, consent: Consent) -> Confirmed:
-        """Make a pending run active; welcome and lesson 1 are owed. Harmless when repeated."""
+        """Make a pending run active; welcome and lesson 1 are owed. Harmless when repeated.
+
+        A signup that was given up for want of an answer is taken up again. Raises `NotAllowed`
+        for every other run that was stopped.
+        """
         now = self._clock.now()
         with self._db.write("confirm") as tx:
             run = self._locked(tx, enrollment_id)
@@ -163,6 +71,9 @@ class Joining(Desk):
                 EnrollmentState.COMPLETED,
             ):
                 return Confirmed(run, already=True)
+            if run.reason == StopReason.EXPIRED and self._is_newest(tx, run):
+                # The mail promises its link for seven days, however soon signups are given up.
+                run = progress.apply(run, EnrollmentEvent.SIGNED_UP, now)
             run = progress.apply(run, EnrollmentEvent.CONFIRMED, now)
             syllabus = self._syllabus(run.course)
             run = replace(
@@ -184,6 +95,10 @@ class Joining(Desk):
                 ledger.owe(tx, [new_letter(run, learner, WELCOME, now)], now)
         self.wake()
         return Confirmed(run, already=False)
+
+    def _is_newest(self, tx: Tx, run: Enrollment) -> bool:
+        newest = people.latest_enrollment(tx, run.learner_id, run.course)
+        return newest is not None and newest.id == run.id
 
     def enroll(
         self,

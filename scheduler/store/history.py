@@ -38,10 +38,10 @@ class DeliveryEventRow:
     detail: str
 
 
-def append(tx: Tx, changes: Iterable[Change]) -> None:
-    """Write the changes down, in the order given."""
+def append(tx: Tx, changes: Iterable[Change], *, always: bool = False) -> None:
+    """Write the changes down, in the order given; `always` makes the statement even for none."""
     rows = [(number, to_text(at), *what) for number, at, *what in changes]
-    if rows:
+    if rows or always:
         tx.execute(_append(tx.dialect.name), batch.pack(tx.dialect.name, _COLUMNS, rows))
 
 

@@ -111,15 +111,16 @@ class NewDelivery:
     position: int = 0
 
 
-def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime) -> list[str]:
+def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime, *, always: bool = False) -> list[str]:
     """Owe these messages; returns the ids of those now due because of this call.
 
     Replay is harmless: what was owed before under the same enrollment, round and key stays as
-    it is, except that a cancelled row is owed anew (same id, attempts from 0).
+    it is, except that a cancelled row is owed anew (same id, attempts from 0). `always` makes
+    the same statements even for no rows.
     """
     # One statement may touch a row only once.
     distinct = {(row.enrollment_id, row.round, row.key): row for row in reversed(rows)}
-    if not distinct:
+    if not distinct and not always:
         return []
     chosen = list(reversed(distinct.values()))
     ids = _new_ids(now, len(chosen))
@@ -141,6 +142,7 @@ def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime) -> list[str]:
         [(number, "" if number in made else DeliveryState.CANCELLED) for number in due],
         DeliveryState.DUE,
         now,
+        always=always,
     )
     return due
 
@@ -263,9 +265,16 @@ def _withdrawable(
 
 
 def _note(
-    tx: Tx, before: Sequence[tuple[str, str]], to: DeliveryState, now: datetime, detail: str = ""
+    tx: Tx,
+    before: Sequence[tuple[str, str]],
+    to: DeliveryState,
+    now: datetime,
+    detail: str = "",
+    *,
+    always: bool = False,
 ) -> None:
-    append(tx, ((number, now, state, to, "", batch.line(detail)) for number, state in before))
+    changes = ((number, now, state, to, "", batch.line(detail)) for number, state in before)
+    append(tx, changes, always=always)
 
 
 def _new_ids(now: datetime, count: int) -> list[str]:

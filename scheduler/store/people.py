@@ -39,6 +39,7 @@ from scheduler.store.joining import Added, NewRun, add_learner, add_many, addres
 from scheduler.store.mapping import CONSENT, LEARNER, to_consent, to_learner
 from scheduler.store.suppressions import (
     Suppression,
+    lift,
     suppress,
     suppressed,
     suppression,
@@ -83,6 +84,7 @@ __all__ = [
     "learner",
     "lesson_handed_over",
     "lesson_opened",
+    "lift",
     "pauses_ended",
     "save_enrollment",
     "save_enrollments",
@@ -154,9 +156,11 @@ def add_consent(tx: Tx, learner_id: int, enrollment_id: int | None, consent: Con
     add_consents(tx, [(learner_id, enrollment_id, consent)])
 
 
-def add_consents(tx: Tx, rows: Sequence[tuple[int, int | None, Consent]]) -> None:
-    """The same for many people, in one statement."""
-    if not rows:
+def add_consents(
+    tx: Tx, rows: Sequence[tuple[int, int | None, Consent]], *, always: bool = False
+) -> None:
+    """The same for many people, in one statement; `always` makes it even for none."""
+    if not rows and not always:
         return
     packed = batch.pack(
         tx.dialect.name,

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import String, delete, select
+from sqlalchemy import Delete, Select, String, bindparam, delete, select
 
 from scheduler.store import batch
 from scheduler.store.database import Tx
@@ -52,12 +54,8 @@ def suppressed(tx: Tx, hashes: Sequence[str]) -> set[str]:
     if not hashes:
         return set()
     dialect = tx.dialect.name
-    b = batch.table(dialect, {"address_hash": String()})
-    query = select(suppressions.c.address_hash).where(
-        suppressions.c.address_hash.in_(select(b.c.address_hash))
-    )
     packed = batch.pack(dialect, ("address_hash",), ((h,) for h in set(hashes)))
-    return set(tx.execute(query, packed).scalars())
+    return set(tx.execute(_suppressed(dialect), packed).scalars())
 
 
 def suppression(tx: Tx, address_hash: str) -> Suppression | None:
@@ -73,3 +71,26 @@ def unsuppress(tx: Tx, address_hash: str) -> bool:
     """Allow this address again; False if it was not suppressed."""
     where = suppressions.c.address_hash == address_hash
     return tx.execute(delete(suppressions).where(where)).rowcount > 0
+
+
+def lift(tx: Tx, hashes: Sequence[str], *, reason: str) -> None:
+    """Allow those of these addresses again that are suppressed for this reason alone."""
+    dialect = tx.dialect.name
+    packed = batch.pack(dialect, ("address_hash",), ((h,) for h in set(hashes)))
+    tx.execute(_lift(dialect), packed | {"reason": reason})
+
+
+@cache
+def _lift(dialect: str) -> Delete:
+    b = batch.table(dialect, {"address_hash": String()})
+    return delete(suppressions).where(
+        suppressions.c.address_hash.in_(select(b.c.address_hash)),
+        suppressions.c.reason == bindparam("reason", type_=String()),
+    )
+
+
+@cache
+def _suppressed(dialect: str) -> Select[Any]:
+    b = batch.table(dialect, {"address_hash": String()})
+    hashed = suppressions.c.address_hash
+    return select(hashed).where(hashed.in_(select(b.c.address_hash)))

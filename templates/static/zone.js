@@ -2,8 +2,11 @@
 // Without it the course's zone stays, and everything can be changed all the same.
 (function () {
   "use strict";
+  // "Kolkata time", in the words of the page where it has any.
   function city(zone) {
-    return zone.indexOf("/") < 0 ? zone : zone.split("/").pop().replace(/_/g, " ") + " time";
+    var shown = document.getElementById("timezone-shown");
+    var say = (shown && shown.dataset.say) || "{city} time";
+    return zone.indexOf("/") < 0 ? zone : say.replace("{city}", zone.split("/").pop().replace(/_/g, " "));
   }
 
   function find(select, wanted) {

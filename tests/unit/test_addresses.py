@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from course.mail.headers import is_address
-from course.web.addresses import BadAddress, read_address
+from course.web.addresses import BadAddress, mailbox, read_address
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,31 @@ def test_u11_h19_what_mail_can_reach_is_taken_in_the_form_that_servers_know(
         "ada\0@example.com", "ada@example.com\0", "ada@exam\u2028ple.com", "ada,bob@example.com",
         "ada@example.com,bob@example.com", "Ada <ada@example.com>", "ada;@example.com",
         "a\\b@example.com", "ada\u202e@example.com", "ada@example.com/x", "ada@example.com:25",
-        "ädä@example.org", "日本@example.org",
+        "ädä@example.org", "日本@example.org", "a" * 65 + "@example.com", "a" * 249 + "@b.co",
     ],
 )  # fmt: skip
 def test_u11_h19_the_rest_is_refused_with_what_to_write_instead(typed: str) -> None:
     with pytest.raises(BadAddress) as refused:
         read_address(typed)
     assert len(str(refused.value)) > 20
+
+
+def test_a_local_part_that_is_too_long_is_told_so() -> None:
+    with pytest.raises(BadAddress, match="longer than 64 letters"):
+        read_address("a" * 65 + "@example.com")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("a.b@gmail.com", "AB+course@gmail.com", True),
+        ("ab@googlemail.com", "a.b@gmail.com", True),
+        ("zoe@proton.me", "z.o.e+x@protonmail.com", True),
+        ("zoe@Example.com", "Zoe+x@example.com", True),
+        # Anywhere else a dot tells two people apart.
+        ("a.b@example.com", "ab@example.com", False),
+        ("ab@example.com", "ab@example.org", False),
+    ],
+)
+def test_a_mailbox_is_counted_once_however_it_is_spelled(one: str, other: str, same: bool) -> None:
+    assert (mailbox(one) == mailbox(other)) is same

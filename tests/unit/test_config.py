@@ -286,3 +286,10 @@ def test_the_shipped_config_names_every_setting_and_changes_none() -> None:
     for line in text.splitlines():
         if line.strip() and not line.startswith("#") and not line.rstrip().endswith(":"):
             assert " # " in line, f"no comment: {line}"
+
+
+def test_hosts_to_go_back_to_are_names_only(folder: Path) -> None:
+    settings = load(folder, {"SIGNUP_RETURN_HOSTS": "www.Example.org, example.com"})
+    assert settings.signup.return_hosts == ("www.example.org", "example.com")
+    (problem,) = problems(folder, {"SIGNUP_RETURN_HOSTS": "https://example.org"})
+    assert problem.startswith("SIGNUP_RETURN_HOSTS") and "without https://" in problem

@@ -216,3 +216,21 @@ def test_no_key_no_links(keys: list[str]) -> None:
 def test_an_id_that_cannot_stand_in_a_link_is_refused(links: Links, odd: str) -> None:
     with pytest.raises(ValueError, match="cannot stand in a link"):
         links.read(odd)
+
+
+def test_a_code_is_six_figures_of_one_mail_and_outlives_a_new_key(links: Links) -> None:
+    older = Links(links.base_url, ["old"]).code(DELIVERY)
+    for code in (links.code(DELIVERY), older):
+        assert re.fullmatch(r"\d{6}", code)
+        assert links.is_code(DELIVERY, code)
+        assert not links.is_code("f" * 32, code)
+    assert links.code(DELIVERY) != older
+    assert not Links(links.base_url, ["another"]).is_code(DELIVERY, older)
+    assert not links.is_code(DELIVERY, "")
+    assert not links.is_code(DELIVERY, "١٢٣٤٥٦")
+
+
+def test_codes_are_spread_over_all_figures(links: Links) -> None:
+    codes = [int(links.code(f"{number:032x}")) for number in range(4_000)]
+    assert len(set(codes)) > 3_950
+    assert 450_000 < sum(codes) / len(codes) < 550_000

@@ -36,7 +36,8 @@ def look(desk: AtDesk, request: Request, token: str) -> Response:
         return trouble(desk, "gone")
     if standing.run.state in _CONFIRMED:
         return _page(desk, token, standing, "already")
-    if link.expired or standing.run.state is EnrollmentState.STOPPED:
+    # A signup that was given up is taken up again while its link lasts: the mail says how long.
+    if link.expired or _left(standing):
         return _page(desk, token, standing, _ending(standing))
     if waiting.signed_up_here(desk, request, int(link.subject)):
         return _confirm(desk, request, token, link)
@@ -99,9 +100,13 @@ def _confirm(desk: Desk, request: Request, token: str, link: Opened) -> Response
     return desk.pages.go(f"/confirm/{token}" if done.already else f"/confirm/{token}/welcome")
 
 
+def _left(standing: Standing) -> bool:
+    run = standing.run
+    return run.state is EnrollmentState.STOPPED and run.reason != StopReason.EXPIRED
+
+
 def _ending(standing: Standing) -> str:
-    left = standing.run.state is EnrollmentState.STOPPED
-    return "left" if left and standing.run.reason != StopReason.EXPIRED else "expired"
+    return "left" if _left(standing) else "expired"
 
 
 def _page(desk: Desk, token: str, standing: Standing, state: str) -> Response:

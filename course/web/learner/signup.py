@@ -1,4 +1,4 @@
-"""The course page with its form, and what happens when the form is sent.
+"""What happens when the signup form is sent.
 
 Gives one and the same answer for new, waiting, learning and unsubscribed addresses, and
 to machines that fill in every field they find.
@@ -7,43 +7,23 @@ to machines that fill in every field they find.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from course.catalog import Course
 from course.pace_words import parse_days, parse_hour
-from course.web import forms
 from course.web.addresses import mailbox, suggestion
 from course.web.desk import LOOK, AtDesk, Desk, Posted, course_or_404, text
-from course.web.learner import waiting
+from course.web.learner import front, returning, waiting
+from course.web.learner.front import Seen, course_page
+from scheduler.enrolling import Asked
 
 router = APIRouter(include_in_schema=False)
-
-#: A field no person sees. Not named like anything a browser fills in by itself.
-HONEYPOT = "lantern"
-
-#: How long a form may stand open before we ask for one more press of its button.
-STAMP_LASTS = timedelta(days=1)
-
-
-@router.api_route("/", methods=LOOK)
-def front(desk: AtDesk) -> Response:
-    """The only course, or the list of courses."""
-    courses = list(desk.school.catalog.courses().values())
-    if len(courses) == 1:
-        return course_page(desk, courses[0])
-    return desk.pages.page("web/courses.html", courses=courses)
-
-
-@router.api_route("/courses/{key}", methods=LOOK)
-def show(desk: AtDesk, request: Request, key: str, change: str = "") -> Response:
-    """One course; with `?change` the address just typed stands in the field again."""
-    course = course_or_404(desk, key)
-    typed = waiting.opened(desk, request) if change else None
-    return course_page(desk, course, email=typed.address if typed else "")
 
 
 @router.api_route("/courses/{key}/signup", methods=LOOK)
@@ -53,17 +33,25 @@ def reloaded(desk: AtDesk, key: str) -> Response:
 
 
 @router.post("/courses/{key}/signup")
-def sign_up(desk: AtDesk, request: Request, posted: Posted, key: str) -> Response:
-    """Takes the form; answers 303 to "check your inbox", or the form again."""
+async def sign_up(desk: AtDesk, request: Request, posted: Posted, key: str) -> Response:
+    """Takes the form; answers 303 to "check your inbox", or the form again.
+
+    Async, unlike other handlers: many signups at once are then written by one thread, in one
+    transaction, instead of each in a thread of its own that waits for all the others.
+    """
     course = course_or_404(desk, key)
     posted = _with_choice(posted)
-    form = _form(course, posted)
-    if not form.validate():
-        return course_page(desk, course, form=form, status=422)
-    stamp = desk.sealer.open("signup", text(posted, "stamp"), within=STAMP_LASTS)
+    back = returning.wanted(desk, posted)
+    form = front.form_of(course, posted)
+    sound = form.validate()
+    if text(posted, "show"):
+        return await _page(desk, course, form=form, notice="dates", return_to=back)
+    if not sound:
+        return await _page(desk, course, form=form, status=422, return_to=back)
+    stamp = desk.sealer.open("signup", text(posted, "stamp"), within=front.STAMP_LASTS)
     if stamp is None:
         # Open for more than a day, or sent from another site: one more press, nothing lost.
-        return course_page(desk, course, form=form, notice="once-more")
+        return await _page(desk, course, form=form, notice="once-more", return_to=back)
     address = str(form.email.data)
     person = waiting.Waiting(
         address=address,
@@ -73,87 +61,29 @@ def sign_up(desk: AtDesk, request: Request, posted: Posted, key: str) -> Respons
         days=form.days.data,
         timezone=form.timezone.data,
     )
-    if text(posted, HONEYPOT) or stamp.age < minimum_fill(desk):
-        return waiting.remember(desk, desk.pages.go("/check-inbox"), person, enrollment_id=None)
+    if text(posted, front.HONEYPOT) or stamp.age < minimum_fill(desk):
+        return waiting.remember(desk, _thanks(desk, back), person, enrollment_id=None)
     meant = suggestion(address)
     if meant and text(posted, "keep") != address:
-        return course_page(desk, course, form=form, meant=meant)
+        return await _page(desk, course, form=form, meant=meant, return_to=back)
     if not desk.quotas.may_sign_up(desk.visitors.key(request), _mailbox_key(desk, address)):
-        return desk.pages.page("web/limited.html", status=429)
-    enrollment_id = enter(desk, request, course, person)
-    return waiting.remember(desk, desk.pages.go("/check-inbox"), person, enrollment_id)
+        return await run_in_threadpool(desk.pages.page, "web/limited.html", status=429)
+    asked = _asked(desk, request, course, person, Seen(*stamp.value))
+    done = await desk.signups.ask(asked)
+    return waiting.remember(desk, _thanks(desk, back), person, done.enrollment_id)
 
 
-def enter(desk: Desk, request: Request, course: Course, person: waiting.Waiting) -> int | None:
-    """Write the signup down. The enrollment's id stays inside: it would tell who is known."""
-    done = desk.school.enrolling.sign_up(
-        course.key,
-        person.address,
-        first_name=person.first_name,
-        timezone=person.timezone or None,
-        hour=parse_hour(person.hour),
-        weekdays=parse_days(person.days),
-        language=course.language,
-        consent=desk.visitors.consent(
-            request, "signup", consent_text(desk, course), f"web:{request.url.path}"
-        ),
-    )
-    return done.enrollment_id
-
-
-def again(desk: Desk, request: Request, person: waiting.Waiting) -> bool:
-    """The same signup once more, from the waiting page. False when it is one too many."""
+async def again(desk: Desk, request: Request, person: waiting.Waiting) -> Response:
+    """The same signup once more, from the waiting page."""
     course = desk.school.catalog.course(person.course)
     if course is None:
-        return True
+        return desk.pages.go("/check-inbox?did=again")
     if not desk.quotas.may_sign_up(desk.visitors.key(request), _mailbox_key(desk, person.address)):
-        return False
-    enter(desk, request, course, person)
-    return True
-
-
-def consent_text(desk: Desk, course: Course) -> str:
-    """What stands above the button, and is stored with the signup."""
-    if course.consent_text:
-        return course.consent_text
-    sender = desk.school.settings.organisation or desk.school.settings.email_from.name
-    count = len(course.syllabus.lessons)
-    return (
-        f"With this button you ask {sender or 'us'} to send you the {count} lessons of "
-        f"“{course.title}” by email, and the few letters that go with them."
-    )
-
-
-def course_page(
-    desk: Desk,
-    course: Course,
-    *,
-    form: forms.SignupForm | None = None,
-    email: str = "",
-    status: int = 200,
-    meant: str = "",
-    notice: str = "",
-) -> Response:
-    """The course page, with whatever was typed still in its fields."""
-    if form is None:
-        form = _form(course, FormData([("email", email)] if email else []))
-    failed = forms.problems(form)
-    return desk.pages.page(
-        "web/course.html",
-        status=status,
-        course=course,
-        lessons=[lesson for lesson in course.lessons.values() if not lesson.draft],
-        form=form,
-        zones=forms.zone_groups(form.timezone.data),
-        problems=failed,
-        wrong=dict(failed),
-        meant=meant,
-        notice=notice,
-        stamp=desk.sealer.seal("signup", ""),
-        honeypot=HONEYPOT,
-        consent=consent_text(desk, course),
-        sender=desk.school.settings.email_from,
-    )
+        return await run_in_threadpool(desk.pages.page, "web/limited.html", status=429)
+    asked = _asked(desk, request, course, person, front.seen_now(desk, course))
+    done = await desk.signups.ask(asked)
+    here = desk.pages.go("/check-inbox?did=again")
+    return waiting.remember(desk, here, person, done.enrollment_id)
 
 
 def minimum_fill(desk: Desk) -> timedelta:
@@ -162,8 +92,31 @@ def minimum_fill(desk: Desk) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _form(course: Course, posted: FormData) -> forms.SignupForm:
-    return forms.SignupForm(posted, course.syllabus.cadence, course.syllabus.timezone)
+async def _page(desk: Desk, course: Course, **values: Any) -> Response:
+    """The form again. Made in a thread: a page takes longer to write than a signup to read."""
+    return await run_in_threadpool(course_page, desk, course, **values)
+
+
+def _asked(
+    desk: Desk, request: Request, course: Course, person: waiting.Waiting, seen: Seen
+) -> Asked:
+    return Asked(
+        course=course.key,
+        address=person.address,
+        first_name=person.first_name,
+        timezone=person.timezone or None,
+        hour=parse_hour(person.hour),
+        weekdays=parse_days(person.days),
+        language=course.language,
+        consent=desk.visitors.consent(
+            request, "signup", seen.text, f"web:{request.url.path} page {seen.version}"
+        ),
+    )
+
+
+def _thanks(desk: Desk, back: str) -> Response:
+    """On to "check your inbox", or back to the site where the form stands."""
+    return RedirectResponse(back, status_code=303) if back else desk.pages.go("/check-inbox")
 
 
 def _with_choice(posted: FormData) -> FormData:

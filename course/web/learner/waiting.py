@@ -65,6 +65,11 @@ def signed_up_here(desk: Desk, request: Request, enrollment_id: int) -> bool:
     """
     if request.method != "GET" or "prefetch" in request.headers.get("sec-purpose", ""):
         return False
+    return is_here(desk, request, enrollment_id)
+
+
+def is_here(desk: Desk, request: Request, enrollment_id: int) -> bool:
+    """Does this browser carry the mark of that very enrollment?"""
     found = desk.sealer.open("here", request.cookies.get(HERE, ""), within=LASTS)
     return found is not None and desk.sealer.marks("here", enrollment_id, str(found.value))
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from scheduler.domain.enrollment import EnrollmentState
+from scheduler.upkeep import Upkeep, UpkeepSettings
 from tests.little_browser import Browser, forms, heading
 from tests.little_school import agreed
 
@@ -117,6 +118,28 @@ def test_a_signup_that_ran_out_can_be_revived_from_its_old_link(school, browser,
     assert heading(page) == "This link has run out."
     browser.post(forms(page)[0].action)
     assert state(school) is EnrollmentState.PENDING
+
+
+@pytest.mark.parametrize("how", ["button", "at once"])
+def test_a_link_works_for_its_seven_days_even_where_signups_are_given_up_sooner(
+    school, browser, how
+):
+    browser.fill_in()
+    school.work()
+    link = school.link(school.mails()[-1], "confirm")
+    Upkeep(
+        school.db, school.clock, school.catalog.syllabus,
+        settings=UpkeepSettings(signup_expires=timedelta(hours=-1)),
+    ).run()  # fmt: skip
+    assert state(school) is EnrollmentState.STOPPED
+    if how == "button":
+        school.clock.advance(timedelta(days=6, hours=23))
+        browser.post(forms(browser.get(link).text)[0].action)
+    else:
+        browser.get(link)
+    assert state(school) is EnrollmentState.ACTIVE
+    school.work()
+    assert any("Short sentences" in str(mail["Subject"]) for mail in school.mails())
 
 
 def test_who_left_is_not_signed_up_again_by_an_old_link(school, browser, link):
