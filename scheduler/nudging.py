@@ -36,7 +36,7 @@ class Nudging:
 
         Each lesson is looked at once. What it owes waits in the ledger for its hour.
         """
-        before = nudges.place_of(now - nudge.WAIT)
+        before = nudges.place_of(now - nudge.SHORTEST_WAIT)
         owed = 0
         for _ in range(MOST_BATCHES):
             count, is_done = self._look_at_some(before, now)

@@ -21,7 +21,18 @@ from starlette.staticfiles import StaticFiles
 
 from course.web import api, assets, desk, guard, health, outbox, webhooks
 from course.web.admin import learners, session, today
-from course.web.learner import confirm, done, inbox, learn, leave, manage, moving, read, signup
+from course.web.learner import (
+    confirm,
+    done,
+    easing,
+    inbox,
+    learn,
+    leave,
+    manage,
+    moving,
+    read,
+    signup,
+)
 from course.web.pages import template_folders
 from course.web.school import School
 from scheduler.errors import DatabaseUnavailable
@@ -109,7 +120,7 @@ def create_app(school: School) -> FastAPI:
             webhooks.MAX_BODY if path.startswith("/webhooks/") else guard.MAX_BODY
         ),
     )
-    for door in (signup, inbox, confirm, read, learn, done, manage, moving, leave):
+    for door in (signup, inbox, confirm, read, learn, done, manage, easing, moving, leave):
         app.include_router(door.router)
     for door in (session, today, learners):
         app.include_router(door.router)

@@ -6,6 +6,7 @@ is one transaction. Raises `NotAllowed` where an enrollment's state forbids the 
 """
 
 from scheduler.enrolling.desk import EnrollingSettings
+from scheduler.enrolling.easing import Easing
 from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson, SignUp
 from scheduler.enrolling.leaving import Leaving
 from scheduler.enrolling.moving import Move, Moving, may_ask
@@ -24,5 +25,5 @@ __all__ = [
 ]
 
 
-class Enrolling(Joining, Pacing, Ticking, Moving, Leaving):
-    """One desk, five clerks."""
+class Enrolling(Joining, Pacing, Easing, Ticking, Moving, Leaving):
+    """One desk, six clerks."""

@@ -7,15 +7,17 @@ know the present: every function is given the instants it needs, aware and UTC.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.rules import due
 from scheduler.zones import zone
 
-#: A nudge and the mail before it are two days apart, less the hour that a clock change or a
+#: A nudge and the mail before it are two days apart on the wall clock, less the hour that a
 #: busy morning may take: else seconds would make three days of it.
 WAIT = timedelta(hours=47)
+#: Nobody's wait is over sooner than this, wherever clocks change.
+SHORTEST_WAIT = timedelta(hours=46)
 #: A visit counts for the whole of two days.
 VISIT_COUNTS = timedelta(hours=48)
 #: In one round, whatever happens.
@@ -87,7 +89,9 @@ def _has_mail(quiet: Quiet, today: date) -> bool:
 
 
 def _earliest(quiet: Quiet) -> datetime:
-    after = [quiet.lesson_sent_at + WAIT, *(owed_for + WAIT for owed_for in quiet.nudges)]
+    tz = zone(quiet.run.timezone)
+    walls = [at.astimezone(tz) + WAIT for at in (quiet.lesson_sent_at, *quiet.nudges)]
+    after = [wall.astimezone(UTC) for wall in walls]
     if quiet.visited_at is not None:
         after.append(quiet.visited_at + VISIT_COUNTS)
     return max(after)
