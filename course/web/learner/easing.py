@@ -15,7 +15,7 @@ from starlette.responses import Response
 from course.links import Purpose
 from course.web.desk import AtDesk, Desk, Posted, text
 from course.web.learner.breaks import BREAKS, begins, break_ends, end_of_break
-from course.web.learner.manage import page_of
+from course.web.learner.manage import STARTED, page_of
 from course.web.learner.standing import Standing, opened
 from course.web.learner.trouble import trouble
 from scheduler.errors import NotAllowed
@@ -121,6 +121,8 @@ def start_over(desk: AtDesk, request: Request, posted: Posted, token: str) -> Re
     """A new round; the old one is kept."""
 
     def act(standing: Standing) -> str:
+        if standing.run.state not in STARTED:  # whoever has left comes back by signing up
+            return "not-now"
         if text(posted, "round") == str(standing.run.round):  # else it has begun already
             consent = desk.visitors.consent(request, "restart", "Start over", "web:/manage")
             desk.school.enrolling.restart(standing.run.id, consent)

@@ -36,7 +36,7 @@ from scheduler.store import nudges
 router = APIRouter(include_in_schema=False)
 
 _CHANGEABLE = (EnrollmentState.PENDING, EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
-_STARTED = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.COMPLETED)
+STARTED = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.COMPLETED)
 
 #: The languages to choose from, each in its own words.
 LANGUAGES = {"en": "English", "de": "Deutsch"}
@@ -194,7 +194,7 @@ def page_of(
         # The outlook of a pause says itself that it is one, and a lesson on its way as well.
         said="" if _says_it(did, standing) else did,
         changeable=run.state in _CHANGEABLE,
-        started=run.state in _STARTED,
+        started=run.state in STARTED,
         languages=LANGUAGES if spoken in LANGUAGES else {spoken: spoken, **LANGUAGES},
         **_dates(standing, asked),
         ahead=foreseen(standing),
