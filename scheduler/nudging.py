@@ -7,7 +7,7 @@ Refuses to send, and to open letters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler.domain.delivery import Claimed, DeliveryKind, nudge_key, nudge_of
 from scheduler.domain.enrollment import Enrollment
@@ -20,6 +20,8 @@ from scheduler.store.nudges import Mails, QuietLesson
 
 #: Quiet learners looked at in one transaction, and transactions in one look.
 BATCH, MOST_BATCHES = 500, 20
+#: A mark that is older moves on, whether somebody was found or not: the range stays short.
+MOVE_EVERY = timedelta(hours=1)
 #: What a key may be long in the ledger.
 _KEY_LENGTH = 200
 
@@ -37,6 +39,8 @@ class Nudging:
         Each lesson is looked at once. What it owes waits in the ledger for its hour.
         """
         before = nudges.place_of(now - nudge.SHORTEST_WAIT)
+        if self._has_nothing_to_do(before, nudges.place_of(now - nudge.SHORTEST_WAIT - MOVE_EVERY)):
+            return 0
         owed = 0
         for _ in range(MOST_BATCHES):
             count, is_done = self._look_at_some(before, now)
@@ -44,6 +48,14 @@ class Nudging:
             if is_done:
                 break
         return owed
+
+    def _has_nothing_to_do(self, before: str, recent: str) -> bool:
+        """Most looks find nobody: they write nothing, and the mark stays where it is."""
+        with self._db.read() as tx:
+            after = nudges.looked_at(tx)
+            if after is None or after < recent:
+                return False
+            return not nudges.quiet_lessons(tx, after, before, 1)
 
     def _look_at_some(self, before: str, now: datetime) -> tuple[int, bool]:
         with self._db.write("nudge") as tx:

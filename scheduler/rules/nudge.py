@@ -47,7 +47,9 @@ class Quiet:
 
 
 def nudge_at(quiet: Quiet, now: datetime) -> datetime | None:
-    """The slot (UTC) of the nudge, now or later; None when there is none to be sent.
+    """The slot (UTC) of the nudge; None when there is none to be sent.
+
+    It may have passed a little while ago, for whoever looks once a morning.
 
     It falls on the first local date from two days after the lesson that has no mail of the
     course, and before the date of the next lesson.
@@ -60,7 +62,7 @@ def nudge_at(quiet: Quiet, now: datetime) -> datetime | None:
     tz = zone(run.timezone)
     taken = {mail.astimezone(tz).date() for mail in quiet.mails}
     lesson_on = run.next_due_at.astimezone(tz).date() if run.next_due_at else None
-    earliest = max(_earliest(quiet), now)
+    earliest = max(_earliest(quiet), now - due.LATE_AFTER)
     day = earliest.astimezone(tz).date()
     while True:
         slot = due.at_wall_time(day, _hour(run), tz)

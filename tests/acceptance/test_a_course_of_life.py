@@ -87,7 +87,7 @@ class Life:
         clock = self.school.clock
         end = clock.now() + timedelta(days=days)
         while (now := clock.now()) < end:
-            clock.advance(min(self._next(now), end, now + timedelta(hours=1)) - now)
+            clock.advance(min(self._next(now), end, now + timedelta(hours=6)) - now)
             self.look()
 
     def _next(self, now: datetime) -> datetime:

@@ -58,13 +58,13 @@ def visit(office: Office, run: int) -> None:
 
 def test_a_weekend_of_silence_brings_fridays_lesson_in_short_on_sunday(office):
     of_weekdays(office)
-    office.pass_time(8 * DAY, tick=timedelta(hours=1))
+    office.pass_time(8 * DAY)
     assert nudges(office) == [("Sun 06:00", "@nudge:five")]  # 07:00 in Berlin
 
 
 def test_a_daily_course_nudges_after_its_last_lesson_only(office):
     office.join(ADA)
-    office.pass_time(12 * DAY, tick=timedelta(hours=1))
+    office.pass_time(12 * DAY)
     assert office.lessons(ADA)[-1] == "seven"
     assert nudges(office) == [("Tue 06:00", "@nudge:seven")]
 
@@ -72,16 +72,16 @@ def test_a_daily_course_nudges_after_its_last_lesson_only(office):
 def test_there_are_two_in_a_round_at_most_and_one_for_each_lesson(office):
     office.syllabus = a_course()
     office.join(ADA, weekdays=frozenset({0}))
-    office.pass_time(40 * DAY, tick=timedelta(hours=3))
+    office.pass_time(18 * DAY)
     assert [key for _, key in nudges(office)] == ["@nudge:one", "@nudge-2:two"]
 
 
 def test_whoever_did_the_lesson_or_came_by_is_left_in_peace(office):
     did, came = of_weekdays(office), of_weekdays(office, "bob@example.com")
-    office.pass_time(5 * DAY, tick=timedelta(hours=1))
+    office.pass_time(5 * DAY)
     office.enrolling.mark_done(did, "five", done=True)
     visit(office, came)
-    office.pass_time(2 * DAY, tick=timedelta(hours=1))
+    office.pass_time(2 * DAY)
     assert nudges(office) == nudges(office, "bob@example.com") == []
 
 
@@ -90,7 +90,7 @@ def test_what_happens_between_the_look_and_the_hour_still_counts(office, late):
     """Lesson one was sent at 09:00, so its nudge is owed from Wednesday 08:00 on."""
     run = office.join(ADA, weekdays=frozenset({0}))
     office.work()
-    office.pass_time(timedelta(hours=47, minutes=30), tick=timedelta(minutes=30))
+    office.pass_time(timedelta(hours=47, minutes=30))
     assert office.deliveries(run)["@nudge:one"].state == "due"
     if late == "done":
         office.enrolling.mark_done(run, "one", done=True)
@@ -102,7 +102,7 @@ def test_what_happens_between_the_look_and_the_hour_still_counts(office, late):
         office.enrolling.leave(run, agreed("leave"))
     else:
         office.enrolling.want_nudges(run, False, agreed("nudges"))
-    office.pass_time(2 * DAY, tick=timedelta(hours=1))
+    office.pass_time(2 * DAY)
     assert nudges(office) == []
     assert office.deliveries(run)["@nudge:one"].state == "cancelled"
 
@@ -110,17 +110,17 @@ def test_what_happens_between_the_look_and_the_hour_still_counts(office, late):
 def test_undoing_the_leave_does_not_bring_it_back(office):
     run = office.join(ADA, weekdays=frozenset({0}))
     office.work()
-    office.pass_time(timedelta(hours=47, minutes=30), tick=timedelta(minutes=30))
+    office.pass_time(timedelta(hours=47, minutes=30))
     office.enrolling.leave(run, agreed("leave"))
     office.enrolling.rejoin(run, agreed("rejoin"))
-    office.pass_time(2 * DAY, tick=timedelta(hours=1))
+    office.pass_time(2 * DAY)
     assert nudges(office) == []
 
 
 def test_a_pause_between_the_last_look_and_the_hand_over_stops_it(office):
     run = office.join(ADA, weekdays=frozenset({0}))
     office.work()
-    office.pass_time(timedelta(hours=47, minutes=30), tick=timedelta(minutes=30))
+    office.pass_time(timedelta(hours=47, minutes=30))
     compose = office.composer.compose
 
     def pausing(claimed):
@@ -129,7 +129,7 @@ def test_a_pause_between_the_last_look_and_the_hand_over_stops_it(office):
         return compose(claimed)
 
     office.composer.compose = pausing
-    office.pass_time(2 * DAY, tick=timedelta(hours=1))
+    office.pass_time(2 * DAY)
     assert nudges(office) == []
 
 
@@ -137,9 +137,9 @@ def test_one_that_an_outage_holds_back_for_long_never_leaves(office):
     run = office.join(ADA, weekdays=frozenset({0}))
     office.work()
     office.letterbox.answers["@nudge:one"] = Deferred("421 not now", Fault.TRANSPORT)
-    office.pass_time(timedelta(days=3, hours=1), tick=timedelta(minutes=20))
+    office.pass_time(timedelta(days=3), tick=timedelta(hours=2))
     office.letterbox.answers.clear()
-    office.pass_time(2 * DAY, tick=timedelta(hours=1))
+    office.pass_time(2 * DAY)
     assert nudges(office) == []
     assert office.deliveries(run)["@nudge:one"].state == "cancelled"
 
@@ -147,7 +147,7 @@ def test_one_that_an_outage_holds_back_for_long_never_leaves(office):
 def test_the_author_and_the_operator_can_do_without(office):
     office.syllabus = a_course(nudges=False)
     of_weekdays(office)
-    office.pass_time(8 * DAY, tick=timedelta(hours=2))
+    office.pass_time(8 * DAY)
     assert nudges(office) == []
     settings = UpkeepSettings(nudges=False)
     assert Upkeep(office.db, office.clock, office._syllabi, settings).run()["nudged"] == 0
@@ -156,7 +156,7 @@ def test_the_author_and_the_operator_can_do_without(office):
 def test_a_lesson_with_nothing_to_shorten_brings_none(office):
     office.syllabus = a_course(lessons=tuple(LessonRef(k, n) for n, k in enumerate("abcdefg", 1)))
     of_weekdays(office)
-    office.pass_time(8 * DAY, tick=timedelta(hours=2))
+    office.pass_time(8 * DAY)
     assert nudges(office) == []
 
 
@@ -176,17 +176,17 @@ def test_a_worker_that_dies_over_a_nudge_neither_loses_nor_repeats_it(office, st
     run = office.join(ADA, weekdays=frozenset({0}))
     office.work()
     if step == "let go":  # two hours late, when it is at last possible
-        office.pass_time(timedelta(hours=47, minutes=30), tick=timedelta(minutes=30))
+        office.pass_time(timedelta(hours=47, minutes=30))
         office.clock.advance(timedelta(hours=26))
     fuse = Fuse(f"{step}: {moment} commit", 1)
     if step == "nudge":
-        office.pass_time(timedelta(hours=45), tick=timedelta(hours=1))
+        office.pass_time(timedelta(hours=45))
         fuse.left = 2
     office.db.crash_point = fuse
     deaths = 0
     for _ in range(6):
         try:
-            office.pass_time(timedelta(hours=12), tick=timedelta(minutes=30))
+            office.pass_time(timedelta(hours=12))
         except Killed:
             deaths += 1
             office.dispatcher = office.worker("successor")
@@ -226,8 +226,8 @@ def test_a_key_names_its_lesson_and_its_turn(key, turn):
 
 def test_it_never_comes_twice_in_a_round_that_is_left_and_taken_up_again(office):
     run = office.join(ADA, weekdays=frozenset({0}))
-    office.pass_time(3 * DAY, tick=timedelta(hours=1))
+    office.pass_time(3 * DAY)
     office.enrolling.leave(run, agreed("leave"))
     office.enrolling.rejoin(run, agreed("rejoin"))
-    office.pass_time(3 * DAY, tick=timedelta(hours=1))
+    office.pass_time(3 * DAY)
     assert nudges(office) == [("Thu 06:00", "@nudge:one")]

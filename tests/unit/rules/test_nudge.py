@@ -43,6 +43,11 @@ def test_after_fridays_lesson_it_comes_on_sunday_at_the_learners_hour():
     assert nudge_at(quiet(), FRIDAY + timedelta(hours=47)) == local(29)
 
 
+def test_whoever_looks_an_hour_late_still_sends_it_that_day():
+    assert nudge_at(quiet(), local(29, 8)) == local(29)
+    assert nudge_at(quiet(), local(29, 9, 1)) is None  # and on Monday comes the next lesson
+
+
 def test_before_a_lesson_of_the_same_day_there_is_none():
     assert nudge_at(quiet(a_run(next_due_at=local(29))), local(29, 6)) is None
 
@@ -129,4 +134,4 @@ def test_whatever_the_zone_it_waits_two_days_and_stands_on_a_day_of_its_own(
     assert sent.astimezone(tz).date() < day < lesson.astimezone(tz).date()
     assert timedelta(hours=46) <= at - sent <= timedelta(days=7)
     assert due.QUIET_ENDS <= at.astimezone(tz).time() < due.QUIET_BEGINS
-    assert at >= sent + timedelta(hours=looked)
+    assert at >= sent + timedelta(hours=looked - 2)
