@@ -10,6 +10,7 @@ from scheduler.domain.delivery import nudge_key, nudge_of, original_key
 from scheduler.domain.provider import Deferred, Fault
 from scheduler.domain.syllabus import WEEKDAYS, LessonRef, Syllabus
 from scheduler.store import Database
+from scheduler.store import nudges as store
 from scheduler.upkeep import Upkeep, UpkeepSettings
 from tests.integration.office.test_crash_points import Fuse, Killed
 from tests.office import Office, agreed
@@ -202,6 +203,16 @@ def test_two_workers_that_look_at_once_owe_one(office):
     office.clock.advance(timedelta(hours=48))
     twin = Upkeep(office.db, office.clock, office._syllabi)
     assert [office.upkeep.run()["nudged"], twin.run()["nudged"]] == [1, 0]
+
+
+def test_a_lesson_looked_at_twice_is_written_about_once(office):
+    """A slow worker may put the mark back to where it was."""
+    office.join(ADA, weekdays=frozenset({0}))
+    office.pass_time(5 * DAY)
+    assert len(nudges(office)) == 1
+    with office.db.write("mark") as tx:
+        store.set_looked_at(tx, "0")
+    assert office.upkeep.run()["nudged"] == 0
 
 
 def test_a_look_goes_on_where_the_last_one_ended(office, monkeypatch):
