@@ -103,7 +103,7 @@ def load_course(folder: Path, *, _memory: dict[Path, FileRead] | None = None) ->
             readiness = Readiness.PUBLISHED
         if entry.lesson and not entry.notes.has_errors:
             sound[key] = lessons.stamp(entry.lesson, number=position)
-        refs.append(LessonRef(key, position, readiness, aliases))
+        refs.append(LessonRef(key, position, readiness, aliases, _has_short(entry.lesson)))
     if not refs:
         outline_notes.error(
             "no-lessons",
@@ -138,6 +138,7 @@ def load_course(folder: Path, *, _memory: dict[Path, FileRead] | None = None) ->
         timezone=outline.timezone,
         first_lesson_at_once=outline.first_lesson_at_once,
         uncertain=outline.uncertain,
+        nudges=outline.nudges,
         has_welcome="@welcome" in sound_letters,
         has_completed="@completed" in sound_letters,
         follow_ups=tuple(
@@ -259,6 +260,10 @@ class Catalog:
             self._memory.pop(gone, None)
         self._courses = MappingProxyType(found)
         self._notices = tuple(notices)
+
+
+def _has_short(lesson: Lesson | None) -> bool:
+    return lesson is not None and bool(lesson.short or lesson.idea or lesson.action)
 
 
 def _version(outline: Outline, *parts: Mapping[str, Lesson]) -> str:

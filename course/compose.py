@@ -28,6 +28,7 @@ from course.mail.document import (
     Document,
     describe,
     describe_notice,
+    describe_nudge,
     dump,
     load,
     sound_lesson,
@@ -47,7 +48,7 @@ from course.mail.layout import Imprint, Layout
 from course.mail.mime import date_header, subject_line, token_header
 from course.mail.person import SAMPLE, pretended, values_of
 from course.source.limits import CLIPPED_AT, clipped
-from scheduler.domain.delivery import COMPLETED, Claimed, original_key
+from scheduler.domain.delivery import COMPLETED, Claimed, nudge_of, original_key
 from scheduler.domain.learner import Learner
 from scheduler.domain.message import Message, Shared, Unfit
 
@@ -185,13 +186,16 @@ class CourseComposer:
             if course is None:
                 return f"there is no course {course_key!r} in the lessons folder: put it back"
             # A copy sent once more is the same mail as the first.
-            notice = original_key(key)
-            if notice not in NOTICES:
+            notice, nudge = original_key(key), nudge_of(key)
+            lesson, offers = None, tuple[Offer, ...]()
+            if nudge is not None:
+                lesson = sound_lesson(course, nudge[1])
+            elif notice not in NOTICES:
                 lesson = sound_lesson(course, notice)
                 offers = self._offers(course, lesson)
-                stamp = (course_key, course.version, lesson.key, lesson.version, looks, *offers)
-            else:
-                lesson, stamp = None, (course_key, course.version, notice, "", looks)
+            turn = nudge[0] if nudge else 0
+            name, version = (lesson.key, lesson.version) if lesson else (notice, "")
+            stamp = (course_key, course.version, name, version, turn, looks, *offers)
             with self._lock:
                 if stamp in self._refused:
                     return self._refused[stamp]
@@ -202,6 +206,8 @@ class CourseComposer:
                     return self._compiled[stamp]
                 if lesson is None:
                     document = describe_notice(NOTICES[notice], course)
+                elif turn:
+                    document = describe_nudge(course, lesson, turn)
                 else:
                     document = self._described(course, lesson)
                 sample = pretended(course, key, SAMPLE, self.links.now())

@@ -67,6 +67,7 @@ class SchedulerSettings(_Block):
     per_second: float = 0.0
     per_domain_per_second: float = 0.0
     signup_expires_days: int = 7
+    nudges: bool = True
 
 
 class SignupSettings(_Block):

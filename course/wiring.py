@@ -263,7 +263,9 @@ def _assemble(
         clock,
         catalog.syllabus,
         UpkeepSettings(
-            signup_expires=timedelta(days=settings.scheduler.signup_expires_days), min_gap=gap
+            signup_expires=timedelta(days=settings.scheduler.signup_expires_days),
+            min_gap=gap,
+            nudges=settings.scheduler.nudges,
         ),
         held=hold,
     )

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import structlog
 
-from scheduler import consequences
+from scheduler import consequences, nudging
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Claimed, DeliveryKind, DeliveryState, tells_deeds
 from scheduler.domain.enrollment import EnrollmentState
@@ -65,7 +65,12 @@ class Preparer:
         later = (seconds | asleep) - gone
         if later:
             self._put_off([c for c in batch if c.delivery.id in later], seconds)
-        return [c for c in batch if c.delivery.id not in gone | later]
+        batch = [c for c in batch if c.delivery.id not in gone | later]
+        untimely = self._untimely(batch)
+        if untimely:
+            self._let_go(untimely, counts)
+            batch = [claimed for claimed in batch if claimed not in untimely]
+        return list(batch)
 
     def compose(self, window: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
         """Write these; what cannot be written is set aside, whatever the composer does."""
@@ -164,6 +169,29 @@ class Preparer:
         ]
         with self._db.write("put off") as tx:
             claims.release(tx, owner=self._owner, releases=releases, now=now)
+
+    def _untimely(self, batch: Sequence[Claimed]) -> list[Claimed]:
+        """Nudges that must not go now; a batch of lessons, by far the most, costs no look."""
+        if all(claimed.delivery.kind is DeliveryKind.LESSON for claimed in batch):
+            return []
+        with self._db.read() as tx:
+            return nudging.untimely(tx, batch, self._clock.now())
+
+    def _let_go(self, untimely: Sequence[Claimed], counts: Counter[str]) -> None:
+        """Nobody waits for a nudge: one that is late, or answered before it came, never leaves."""
+        releases = [
+            Release(
+                delivery_id=claimed.delivery.id,
+                attempt=claimed.delivery.attempt,
+                state=DeliveryState.CANCELLED,
+                verdict="its moment has passed, or its reader has come by since",
+                burn_attempt=False,
+            )
+            for claimed in untimely
+        ]
+        with self._db.write("let go") as tx:
+            claims.release(tx, owner=self._owner, releases=releases, now=self._clock.now())
+        counts["cancelled"] += len(untimely)
 
     def _answers(self, window: Sequence[Claimed]) -> list[Message | Unfit]:
         try:

@@ -1,4 +1,5 @@
-"""The slow housekeeping: ends pauses, expires signups, mends runs that lost their place.
+"""The slow housekeeping: ends pauses, expires signups, mends runs that lost their place, and
+sees who has gone quiet.
 
 What belongs to one hand-over (stale claims, uncertain outcomes) is the dispatcher's;
 nothing here sends.
@@ -14,6 +15,7 @@ from scheduler.clock import Clock
 from scheduler.domain.delivery import CONFIRM, original_key
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent
 from scheduler.domain.syllabus import Syllabus
+from scheduler.nudging import Nudging
 from scheduler.resuming import next_slot, set_going
 from scheduler.rules import due, progress
 from scheduler.store import Database, Tx, ledger, pace, people, reported, sessions
@@ -35,6 +37,8 @@ class UpkeepSettings:
     #: An unconfirmed signup is ended after this.
     signup_expires: timedelta = timedelta(days=7)
     min_gap: timedelta = due.MIN_GAP
+    #: Owe a word to learners who have gone quiet.
+    nudges: bool = True
 
 
 class Upkeep:
@@ -55,6 +59,7 @@ class Upkeep:
         self._syllabi = syllabi
         self._settings = settings or UpkeepSettings()
         self._held = held
+        self._nudging = Nudging(db, syllabi)
 
     def run(self) -> dict[str, int]:
         """Do all of it once and return how many rows each part touched.
@@ -70,6 +75,7 @@ class Upkeep:
             "expired": self._expire_signups(now),
             "mended": self._mend_stranded(now),
             "rezoned": self._follow_zone_data(now),
+            "nudged": self._nudging.look(now) if self._settings.nudges else 0,
             "forgotten": self._forget(now),
         }
 

@@ -161,7 +161,12 @@ def _shipped(pattern: str, before: str = "") -> list[str]:
 #: the program. `claimed` knows whose key it is by the course before the slash.
 LESSONS = ["bed", "sow", "grow", *_shipped("[0-9]*.md")]
 LETTERS = ["@welcome", "@completed", *_shipped("[a-z]*.md", "@")]
-COURSE_MAIL = [*LESSONS, *LETTERS]
+#: With a short version, without one, and with nothing but a title; the second offers a break.
+NUDGES = [
+    "@nudge:bed", "@nudge-2:bed", "@nudge:sow",
+    f"{SHIPPED.name}/@nudge:open-the-inside-market", f"{SHIPPED.name}/@nudge-2:the-manager-effect",
+]  # fmt: skip
+COURSE_MAIL = [*LESSONS, *LETTERS, *NUDGES]
 NOTICE_MAIL = list(NOTICES)
 EVERY_MAIL = [*COURSE_MAIL, *NOTICE_MAIL]
 

@@ -21,7 +21,7 @@ from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence, Policy
 # fmt: off
 _KEYS = (
     "title", "tagline", "description", "language", "author", "minutes", "cadence", "timezone",
-    "first_lesson", "uncertain", "outcomes", "credits", "reply_to_note", "consent_text",
+    "first_lesson", "uncertain", "nudges", "outcomes", "credits", "reply_to_note", "consent_text",
     "certificate", "next", "lessons", "params", "check",
 )
 # fmt: on
@@ -54,6 +54,8 @@ class Outline:
     first_lesson_at_once: bool = True
     #: None: as the installation has it.
     uncertain: Policy | None = None
+    #: Whoever has gone quiet gets the short version of a lesson, at most twice.
+    nudges: bool = True
     outcomes: tuple[str, ...] = ()
     credits: str = ""
     reply_to_note: str = ""
@@ -94,6 +96,7 @@ def read_outline(text: str | None, folder_name: str, notes: Notes) -> Outline:
         timezone=_timezone(fields),
         first_lesson_at_once=_first_lesson(fields),
         uncertain=_uncertain(fields),
+        nudges=fields.flag("nudges", default=True),
         outcomes=fields.texts("outcomes"),
         credits=fields.text("credits"),
         reply_to_note=fields.text("reply_to_note"),

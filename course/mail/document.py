@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from course.lesson import Action, Lesson
 
 Notice = Literal["confirm", "links", "address", "moved", "taken"]
-Kind = Literal["lesson", "letter"] | Notice
+Kind = Literal["lesson", "letter", "nudge"] | Notice
 Document = dict[str, Any]
 
 #: Raised when the shape changes, so that an old document can still be told apart.
@@ -89,6 +89,22 @@ def _at_the_end(course: Course, lesson: Lesson, offers: Sequence[Offer]) -> Docu
 def tasks_in(document: Document) -> tuple[Task, ...]:
     """The lessons of which this letter says whether they are done; none for most mails."""
     return as_tasks(document["deeds"]["tasks"]) if "deeds" in document else ()
+
+
+def describe_nudge(course: Course, lesson: Lesson, turn: int) -> Document:
+    """The document of a word about a lesson: what it has said already, in short.
+
+    `turn` is 1 for the first in a round and 2 for the second.
+    """
+    whole = describe(course, lesson)
+    return whole | {"kind": "nudge", "turn": turn, "lesson": whole["lesson"] | _LEFT_OUT}
+
+
+#: What a nudge does not repeat, so that an edit of it makes no new version.
+_LEFT_OUT: dict[str, Any] = {
+    "subject": "", "preheader": "", "body": "", "reply": "", "tomorrow": "", "minutes": 0,
+    "quiz_minutes": 0, "recall": None, "checklist": [], "resources": [], "quiz": [], "sources": [],
+}  # fmt: skip
 
 
 def describe_notice(kind: Notice, course: Course) -> Document:

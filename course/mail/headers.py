@@ -77,7 +77,7 @@ def is_address(address: str) -> bool:
 
 def is_listed(document: Document) -> bool:
     """Is it course mail, with a way to leave? Letters that answer an action are not (RFC 3834)."""
-    return document["kind"] in ("lesson", "letter")
+    return document["kind"] in ("lesson", "letter", "nudge")
 
 
 def fixed_headers(document: Document, sender: Sender) -> dict[str, str]:
@@ -122,7 +122,7 @@ def list_id(document: Document, sender: Sender) -> str:
 
 def feedback_id(document: Document, sender: Sender) -> str:
     """`lesson:course:type:sender`, as Gmail reads it: nothing personal, nothing twice."""
-    kind = "letter" if document["kind"] == "letter" else "lesson"
+    kind = str(document["kind"])
     seen: list[str] = []
     for value in (document["lesson"]["key"], document["course"]["key"], kind):
         field = _slug(value)

@@ -78,7 +78,7 @@ class Layout:
 
     def page(self, document: Document, marks: Marks) -> str:
         """The same as a web page with the answers shown. Raises CourseError."""
-        if "lesson" not in document:
+        if "lesson" not in document or document["kind"] == "nudge":
             raise CourseError(
                 "this letter is not kept for reading: open the learner's page instead"
             )
@@ -167,8 +167,12 @@ class Layout:
                 if view["deeds"]
                 else (lesson["body"], {"html": "", "text": ""})
             )
-            view["subject"] = words.plain(document["lesson"]["subject"])
-            view["preheader"] = words.plain(document["lesson"]["preheader"])
+            own = document["lesson"]
+            if document["kind"] == "nudge":
+                view["turn"] = document["turn"]
+                own = own | {"subject": f"In five minutes: {own['title']}"}
+            view["subject"] = words.plain(own["subject"])
+            view["preheader"] = words.plain(own["preheader"])
             if not view["preheader"]["text"]:
                 view["preheader"] = words.as_is(
                     opening(lesson, marks)
@@ -234,13 +238,18 @@ def wrap(text: str, indent: str = "") -> str:
 
 
 def _environment(folder: Path, *, autoescape: bool) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
+    environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(folder),
         autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    # A sentence may run over several lines of a template; to a translator it is one.
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    return environment
 
 
 def _lighter(html: str, adapt: str) -> str:

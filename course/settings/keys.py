@@ -91,6 +91,10 @@ KEYS: tuple[Key, ...] = (
         kind.number(0, 10_000), 0.0),
     Key("scheduler.signup_expires_days", "days after which an unconfirmed signup is forgotten",
         kind.whole(1, 30), 7),
+    Key("scheduler.nudges",
+        "yes: who has been quiet for two days gets the short version of the last lesson, at most"
+        " twice in a course",
+        kind.flag, True),
     Key("signup.per_address_per_day", "confirmation mails one address may cause in a day",
         kind.whole(1, 100), 3),
     Key("signup.per_ip_per_hour", "signups one network address may make in an hour",

@@ -27,6 +27,7 @@ from course.web.learner import (
     confirm,
     data,
     done,
+    easing,
     front,
     inbox,
     keeping,
@@ -127,7 +128,7 @@ def create_app(school: School) -> FastAPI:
     )
     for door in (front, signup, inbox, code, confirm, read, learn, keeping, done, certificate):
         app.include_router(door.router)
-    for door in (manage, data, moving, leave, lost):
+    for door in (manage, easing, data, moving, leave, lost):
         app.include_router(door.router)
     for door in (session, today, learners):
         app.include_router(door.router)

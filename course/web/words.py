@@ -12,7 +12,7 @@ from babel.dates import format_date
 
 from course.mail.person import masked as masked
 from course.pace_words import say_days
-from scheduler.domain.delivery import original_key
+from scheduler.domain.delivery import nudge_of, original_key
 from scheduler.domain.syllabus import Cadence
 from scheduler.zones import zone
 
@@ -115,5 +115,7 @@ _LETTERS = {
 def mail_name(key: str) -> str:
     """A lesson's or letter's key for people: "confirmation", "second-lesson (again)"."""
     own = original_key(key)
+    if nudge_of(key):
+        return own.removeprefix("@nudge").partition(":")[2].replace("-", " ") + " (short version)"
     again = " (again)" if own != key else ""
     return _LETTERS.get(own, own.removeprefix("@").replace("-", " ")) + again

@@ -51,6 +51,9 @@ CONFIRM, WELCOME, COMPLETED, LINKS = "@confirm", "@welcome", "@completed", "@lin
 #: Letters about another address: asks the new one, tells the old one, tells one that is taken.
 ADDRESS, MOVED, TAKEN = "@address", "@moved", "@taken"
 
+#: A word after two quiet days, about one lesson: `@nudge:names`, the second `@nudge-2:names`.
+NUDGE = "@nudge"
+
 #: Letters that go to an address of their own, whatever the learner's is by then.
 OWN_ADDRESS = frozenset({ADDRESS, MOVED, TAKEN})
 
@@ -133,15 +136,34 @@ def tells_deeds(delivery: Delivery) -> bool:
 def original_key(key: str) -> str:
     """The lesson or letter a delivery is a copy of.
 
-    `@again-2:names` is `names` (sent once more by staff); `@confirm-3` is `@confirm`.
+    `@again-2:names` is `names` (sent once more); `@confirm-3` is `@confirm`; `@nudge:names`
+    is about `names`.
     """
     if key.startswith("@again-"):
         return key.partition(":")[2]
+    if nudge := nudge_of(key):
+        return nudge[1]
     if key.startswith("@"):
         stem, dash, count = key.rpartition("-")
         if dash and count.isdigit() and stem in REPEATABLE:
             return stem
     return key
+
+
+def nudge_key(lesson_key: str, turn: int) -> str:
+    """What the ledger calls the nudge about a lesson; `turn` counts those of a round from 1."""
+    return f"{NUDGE}:{lesson_key}" if turn == 1 else f"{NUDGE}-{turn}:{lesson_key}"
+
+
+def nudge_of(key: str) -> tuple[int, str] | None:
+    """The turn and the lesson of a nudge, or of a copy of one; None for any other mail."""
+    if key.startswith("@again-"):
+        key = key.partition(":")[2]
+    stem, colon, lesson_key = key.partition(":")
+    if not colon or not stem.startswith(NUDGE):
+        return None
+    turn = stem.removeprefix(NUDGE).removeprefix("-")
+    return (int(turn) if turn.isdigit() else 1), lesson_key
 
 
 _D = DeliveryState

@@ -32,6 +32,8 @@ class LessonRef:
     readiness: Readiness = Readiness.PUBLISHED
     #: Former keys of this lesson: a delivery under one of them counts as this lesson.
     aliases: tuple[str, ...] = ()
+    #: There is a short version to send to whoever has not found the time.
+    has_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +75,7 @@ class Syllabus:
     has_welcome: bool = True
     has_completed: bool = True
     follow_ups: tuple[FollowUp, ...] = ()
+    #: May a learner who has gone quiet be written to, with the short version of a lesson?
+    nudges: bool = True
     #: None: as the installation has it.
     uncertain: Policy | None = None

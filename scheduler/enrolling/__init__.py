@@ -7,6 +7,7 @@ is one transaction. Raises `NotAllowed` where an enrollment's state forbids the 
 
 from scheduler.enrolling.asking import Asked, Asking, SignUp
 from scheduler.enrolling.desk import EnrollingSettings
+from scheduler.enrolling.easing import Easing
 from scheduler.enrolling.joining import Confirmed, Enrolled, Joining, NewPerson
 from scheduler.enrolling.leaving import Leaving
 from scheduler.enrolling.moving import Move, Moving, may_ask
@@ -31,5 +32,7 @@ __all__ = [
 ]
 
 
-class Enrolling(Asking, Joining, Pacing, Ticking, Noting, Naming, Moving, Leaving, Reminding):
-    """One desk, nine clerks."""
+class Enrolling(
+    Asking, Joining, Pacing, Easing, Ticking, Noting, Naming, Moving, Leaving, Reminding
+):
+    """One desk, ten clerks."""

@@ -14,6 +14,7 @@ from scheduler.domain.delivery import (
     WELCOME,
     DeliveryKind,
     DeliveryState,
+    nudge_of,
     original_key,
 )
 from scheduler.domain.enrollment import (
@@ -168,6 +169,7 @@ class Leaving(Desk):
             if letter.kind is DeliveryKind.LETTER
             and (letter.state, letter.verdict) == (DeliveryState.CANCELLED, _verdict(_LEFT))
             and original_key(letter.key) not in answered
+            and nudge_of(letter.key) is None
             and (original_key(letter.key) in _TIMELESS or now - letter.not_before < _STALE_AFTER)
         ]
         ledger.owe(tx, letters, now)

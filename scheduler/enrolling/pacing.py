@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, time
 
@@ -41,27 +42,34 @@ class Pacing(Desk):
         timezone: str | None = None,
         hour: time | None = None,
         weekdays: frozenset[int] | None = None,
+        every_days: int | None = None,
         first_name: str | None = None,
+        language: str | None = None,
     ) -> Enrollment:
-        """Change hour, days, zone or name; the next slot is derived anew from now.
+        """Change hour, days, zone, name or language.
 
-        An unknown zone keeps the old one. Never brings a second lesson on one local date.
+        Where the pace has changed, the next slot is derived anew from now. An unknown zone
+        keeps the old one. Never brings a second lesson on one local date.
         """
         now = self._clock.now()
         with self._db.write("set pace") as tx:
-            run = self._locked(tx, enrollment_id)
+            before = self._locked(tx, enrollment_id)
             run = replace(
-                run,
-                timezone=zones.canonical(timezone or "", run.timezone),
-                cadence=with_pace(run.cadence, hour, weekdays),
+                before,
+                timezone=zones.canonical(timezone or "", before.timezone),
+                cadence=replace(
+                    with_pace(before.cadence, hour, weekdays),
+                    every_days=every_days or before.cadence.every_days,
+                ),
             )
-            if run.state is EnrollmentState.ACTIVE and run.next_due_at is not None:
+            if (run.timezone, run.cadence) == (before.timezone, before.cadence):
+                pass  # a lesson that was held back stays where it is
+            elif run.state is EnrollmentState.ACTIVE and run.next_due_at is not None:
                 run = replace(run, next_due_at=self._next_slot(run, now))
             elif run.state is EnrollmentState.ACTIVE and self._waits_for_its_slot(tx, run, now):
                 ledger.postpone_open(tx, run.id, not_before=self._next_slot(run, now))
             people.save_enrollment(tx, run)
-            if first_name is not None:
-                people.update_learner(tx, run.learner_id, first_name=first_name)
+            people.update_learner(tx, run.learner_id, first_name=first_name, language=language)
             people.add_consent(tx, run.learner_id, run.id, consent)
         self.wake()
         return run
@@ -109,15 +117,24 @@ class Pacing(Desk):
         self.wake()
         return run
 
-    def next_now(self, enrollment_id: int, consent: Consent) -> Enrollment:
-        """The learner asks for the next lesson at once: the one exception to the daily pace."""
+    def next_now(
+        self, enrollment_id: int, consent: Consent, *, lesson: str | None = None
+    ) -> Enrollment:
+        """The learner asks for the next lesson at once: the one exception to the daily pace.
+
+        With `lesson`, its key, nothing happens once that is no longer the next one: a button
+        pressed twice brings one lesson.
+        """
         now = self._clock.now()
         with self._db.write("next now") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state is not EnrollmentState.ACTIVE:
                 raise NotAllowed(f"this enrollment is {run.state}: resume or confirm it first")
             learner = self._learner(tx, run)
-            if ledger.open_lessons(tx, [run.id]).get(run.id):
+            owed = ledger.open_lessons(tx, [run.id])[run.id]
+            if lesson is not None and self._next_key(tx, run, owed) != lesson:
+                return run
+            if owed:
                 ledger.postpone_open(tx, run.id, not_before=now)
             else:
                 choice = self._next_lesson(tx, run)
@@ -133,6 +150,13 @@ class Pacing(Desk):
             people.add_consent(tx, run.learner_id, run.id, consent)
         self.wake()
         return run
+
+    def _next_key(self, tx: Tx, run: Enrollment, owed: Sequence[Delivery]) -> str:
+        """The lesson that comes next; empty when there is none."""
+        if owed:
+            return owed[0].key
+        choice = self._next_lesson(tx, run)
+        return "" if isinstance(choice, progress.Finished) else choice.lesson.key
 
     def skip(self, enrollment_id: int, consent: Consent) -> str:
         """Pass over the next lesson; returns its key. The one after it keeps the slot.

@@ -204,7 +204,9 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
             state_in(_d.kind, "lesson") & state_in(_e.state, "active"),
             # Owed again, or one more copy of what may be lost: the last lessons may be over before.
             state_in(_d.kind, "lesson") & state_in(_e.state, "completed") & ~_later_round(),
-            state_in(_d.kind, "letter") & (_e.state != "stopped"),
+            state_in(_d.kind, "letter")
+            & (_e.state != "stopped")
+            & (~_is_nudge() | _is_reachable()),
             # The cure for a dead address: a letter to another one.
             _d.key.like("@address%") & state_in(_e.state, "stopped") & (_e.reason == "bounced"),
         ),
@@ -234,6 +236,15 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
         )
         .returning(_d.id)
     )
+
+
+def _is_nudge() -> ColumnElement[bool]:
+    return _d.key.like("@nudge%")
+
+
+def _is_reachable() -> ColumnElement[bool]:
+    """Whoever takes a break, or wants no nudges, gets none, whenever that was said."""
+    return state_in(_e.state, "active", "completed") & _e.nudges.is_(True)
 
 
 def _later_round() -> ColumnElement[bool]:

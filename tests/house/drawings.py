@@ -26,6 +26,8 @@ WORDS = {
     "lesson": "one numbered `.md`; identified by its key (the slug without the number)",
     "letter": "any mail that is not a lesson: confirm, links, welcome, completed, follow-up, "
     "and three about a change of address",
+    "nudge": "a letter after two days with no lesson and no sign of the learner: the short version "
+    "of the latest lesson; at most two in a round",
     "catalog": "all courses found",
     "syllabus": "the ordered lesson keys plus a cadence: all the scheduler knows of a course",
     "learner": "a person: address, name, time zone, language, consent",

@@ -1,37 +1,45 @@
-"""The settings page: hour, days, zone, name; pause, resume, next lesson now; another address.
+"""The settings page: hour, days, zone, name, language; the next dates; another address.
 
-Every change is a POST that ends in a 303 back here. The link in the mail is the key.
+Every change is a POST that ends in a 303 back here. The link in the mail is the key. The page's
+other buttons are in `easing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from course.links import Purpose
 from course.pace_words import DAY_NAMES, parse_hour, say_days
 from course.web import forms
 from course.web.addresses import mailbox, suggestion
 from course.web.desk import LOOK, AtDesk, Desk, Posted, text
+from course.web.learner.breaks import BREAKS as BREAKS
+from course.web.learner.breaks import LONGEST, first_day
+from course.web.learner.breaks import break_ends as break_ends
+from course.web.learner.foreseen import foreseen, slot_after
 from course.web.learner.standing import Standing, opened, outlook
 from course.web.learner.trouble import trouble
-from scheduler.domain.enrollment import EnrollmentState
+from scheduler import zones
+from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.enrolling import may_ask
+from scheduler.enrolling.easing import HELD_AT_MOST, later_slot, latest_lesson
 from scheduler.errors import NotAllowed
-from scheduler.rules import due
-from scheduler.zones import zone
+from scheduler.store import nudges
 
 router = APIRouter(include_in_schema=False)
 
-#: How long a break may be; the last one ends when the learner says so.
-BREAKS = {"3-days": timedelta(days=3), "1-week": timedelta(days=7), "open": None}
-
 _CHANGEABLE = (EnrollmentState.PENDING, EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
+STARTED = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.COMPLETED)
+
+#: The languages to choose from, each in its own words.
+LANGUAGES = {"en": "English", "de": "Deutsch"}
 
 
 @router.api_route("/manage/{token}", methods=LOOK)
@@ -40,66 +48,46 @@ def manage(desk: AtDesk, token: str, did: str = "") -> Response:
     standing = opened(desk, Purpose.MANAGE, token)
     if standing is None:
         return trouble(desk, "manage")
-    return _page(desk, token, standing, did=did)
+    return page_of(desk, token, standing, did=did)
+
+
+@router.api_route("/manage/{token}/dates", methods=LOOK)
+def dates(desk: AtDesk, request: Request, token: str) -> Response:
+    """The next dates as the pace in the query would have them: a piece of the page, for its
+    script. Empty for a pace that cannot be."""
+    standing = opened(desk, Purpose.MANAGE, token)
+    form = forms.PaceForm(FormData(list(request.query_params.multi_items())))
+    if standing is None or not form.validate():
+        return HTMLResponse("")
+    asked = _with_pace(standing.run, form)
+    return desk.pages.page("web/_foreseen.html", **_dates(standing, asked))
 
 
 @router.post("/manage/{token}")
 def save(desk: AtDesk, request: Request, posted: Posted, token: str) -> Response:
-    """Saves hour, days, zone and name together."""
+    """Saves hour, days, zone, name and language together, or shows the dates they would bring."""
     standing = opened(desk, Purpose.MANAGE, token)
     if standing is None:
         return trouble(desk, "manage")
-    form = forms.PaceForm(posted)
+    form, language = forms.PaceForm(posted), text(posted, "language")
     if not form.validate():
-        return _page(desk, token, standing, form=form, status=422)
+        return page_of(desk, token, standing, form=form, language=language, status=422)
+    if text(posted, "show"):
+        return page_of(desk, token, standing, form=form, language=language)
     said = f"{form.hour.data}, {say_days(form.chosen_days)}, {form.timezone.data}"
-    desk.school.enrolling.set_pace(
-        standing.run.id,
-        timezone=form.timezone.data,
-        hour=parse_hour(form.hour.data),
-        weekdays=form.chosen_days,
-        first_name=form.first_name.data,
-        consent=desk.visitors.consent(request, "settings", said, "web:/manage"),
-    )
+    try:
+        desk.school.enrolling.set_pace(
+            standing.run.id,
+            timezone=form.timezone.data,
+            hour=parse_hour(form.hour.data),
+            weekdays=form.chosen_days,
+            first_name=form.first_name.data,
+            language=language if language in LANGUAGES else None,
+            consent=desk.visitors.consent(request, "settings", said, "web:/manage"),
+        )
+    except NotAllowed:  # erased a moment ago
+        return trouble(desk, "manage")
     return desk.pages.go(f"/manage/{token}?did=saved")
-
-
-@router.post("/manage/{token}/pause")
-def pause(desk: AtDesk, request: Request, posted: Posted, token: str) -> Response:
-    """A break of three days, of a week, or until resumed."""
-
-    def act(standing: Standing) -> str:
-        length = text(posted, "for")
-        until = break_ends(standing, BREAKS.get(length, BREAKS["1-week"]))
-        consent = desk.visitors.consent(request, "pause", f"Pause: {length}", "web:/manage")
-        desk.school.enrolling.pause(standing.run.id, until=until, consent=consent)
-        return "paused"
-
-    return _act(desk, token, act)
-
-
-@router.post("/manage/{token}/resume")
-def resume(desk: AtDesk, request: Request, token: str) -> Response:
-    """The end of the break."""
-
-    def act(standing: Standing) -> str:
-        consent = desk.visitors.consent(request, "resume", "Resume now", "web:/manage")
-        desk.school.enrolling.resume(standing.run.id, consent)
-        return "resumed"
-
-    return _act(desk, token, act)
-
-
-@router.post("/manage/{token}/next")
-def next_now(desk: AtDesk, request: Request, token: str) -> Response:
-    """The learner's own exception from one lesson a day."""
-
-    def act(standing: Standing) -> str:
-        consent = desk.visitors.consent(request, "next", "Send the next lesson now", "web:/manage")
-        desk.school.enrolling.next_now(standing.run.id, consent)
-        return "next"
-
-    return _act(desk, token, act)
 
 
 @router.post("/manage/{token}/address")
@@ -111,11 +99,11 @@ def ask_to_move(desk: AtDesk, request: Request, posted: Posted, token: str) -> R
     use = text(posted, "use")
     form = forms.MoveForm(FormData([("email", use or text(posted, "email"))]))
     if not form.validate():
-        return _page(desk, token, standing, move=form, status=422)
+        return page_of(desk, token, standing, move=form, status=422)
     address = str(form.email.data)
     meant = suggestion(address)
     if meant and text(posted, "keep") != address and not use:
-        return _page(desk, token, standing, move=form, meant=meant)
+        return page_of(desk, token, standing, move=form, meant=meant)
     mailbox_key = desk.sealer.mark("mailbox", mailbox(address))
     if not desk.quotas.may_sign_up(desk.visitors.key(request), mailbox_key):
         return desk.pages.page("web/limited.html", status=429)
@@ -126,30 +114,6 @@ def ask_to_move(desk: AtDesk, request: Request, posted: Posted, token: str) -> R
     return desk.pages.go(f"/manage/{token}?did=address{'' if answer == 'asked' else '-wait'}")
 
 
-def break_ends(standing: Standing, length: timedelta | None) -> datetime | None:
-    """The start of the local day on which a break of that many days is over; UTC."""
-    if length is None:
-        return None
-    run = standing.run
-    ends = standing.now + length
-    tz = zone(run.timezone)
-    # At the hour of the lesson itself the next one would come a day late: end it at midnight.
-    day = ends.astimezone(tz).date()
-    return due.at_wall_time(day, time(), tz)
-
-
-def _act(desk: Desk, token: str, act: Callable[[Standing], str]) -> Response:
-    standing = opened(desk, Purpose.MANAGE, token)
-    if standing is None:
-        return trouble(desk, "manage")
-    try:
-        did = act(standing)
-    except NotAllowed:
-        # The page was older than the facts: show them as they are now.
-        did = "not-now"
-    return desk.pages.go(f"/manage/{token}?did={did}")
-
-
 def _says_it(did: str, standing: Standing) -> bool:
     """Does the outlook alone tell what the button did?"""
     if did == "paused":
@@ -157,23 +121,66 @@ def _says_it(did: str, standing: Standing) -> bool:
     return did == "next" and standing.next_at is not None and standing.next_at <= standing.now
 
 
-def _page(
+def _with_pace(run: Enrollment, form: forms.PaceForm) -> Enrollment:
+    """The run as saving the form would leave it, apart from the next instant."""
+    cadence = replace(run.cadence, hour=parse_hour(form.hour.data), weekdays=form.chosen_days)
+    return replace(run, cadence=cadence, timezone=zones.canonical(form.timezone.data, run.timezone))
+
+
+def _dates(standing: Standing, run: Enrollment) -> dict[str, Any]:
+    return {"foreseen": foreseen(standing, run), "zone_of_dates": run.timezone}
+
+
+def _later_options(standing: Standing) -> list[tuple[int, object]]:
+    """(days, instant) of each way to hold the next lesson back that leads to a day of its own."""
+    run, at = standing.run, standing.next_at
+    if at is None or at <= standing.now or standing.next_lesson is None:
+        return []
+    options: dict[object, int] = {}
+    for days in (1, 2, 3):
+        slot = later_slot(run, at, days)
+        if slot - standing.now <= HELD_AT_MOST:
+            options.setdefault(slot, days)
+    return [(days, slot) for slot, days in options.items()]
+
+
+def _last_position(standing: Standing) -> int:
+    """The number of the lesson that left last; 0 when none has, or it is in the course no more."""
+    rows = [d for d in standing.deliveries if d.round == standing.run.round]
+    last = latest_lesson(rows)
+    names = [ref for ref in standing.lessons if last and last.key in (ref.key, *ref.aliases)]
+    return names[0].position if names else 0
+
+
+def page_of(
     desk: Desk,
     token: str,
     standing: Standing,
     *,
     form: forms.PaceForm | None = None,
+    language: str = "",
     move: forms.MoveForm | None = None,
     meant: str = "",
+    until: str = "",
+    break_wrong: str = "",
     did: str = "",
     status: int = 200,
 ) -> Response:
+    """The settings page, with what was typed and what was wrong with it."""
     run = standing.run
+    spoken = language or standing.learner.language
+    asked = _with_pace(run, form) if form and not form.errors else run
+    with desk.school.db.read() as tx:
+        wants_nudges = nudges.wanted(tx, run.id)
+    tomorrow = first_day(standing)
+    usual = standing.course.syllabus.cadence.every_days if standing.course else 1
     values = {
         "first_name": form.first_name.data if form else standing.learner.first_name,
         "hour": form.hour.data if form else f"{run.cadence.hour:%H:%M}",
         "days": form.days.data if form else [DAY_NAMES[d] for d in sorted(run.cadence.weekdays)],
         "timezone": form.timezone.data if form else run.timezone,
+        "language": spoken,
+        "until": until,
     }
     failed = forms.problems(form) if form else []
     failed_move = forms.problems(move) if move else []
@@ -187,6 +194,21 @@ def _page(
         # The outlook of a pause says itself that it is one, and a lesson on its way as well.
         said="" if _says_it(did, standing) else did,
         changeable=run.state in _CHANGEABLE,
+        started=run.state in STARTED,
+        languages=LANGUAGES if spoken in LANGUAGES else {spoken: spoken, **LANGUAGES},
+        **_dates(standing, asked),
+        ahead=foreseen(standing),
+        later=_later_options(standing),
+        after_now=slot_after(run, standing.now),
+        after_next=standing.after_next(),
+        usual=usual,
+        last=_last_position(standing),
+        nudges=wants_nudges,
+        nudging=desk.school.settings.scheduler.nudges
+        and (standing.course is None or standing.course.syllabus.nudges),
+        break_wrong=break_wrong,
+        tomorrow=tomorrow,
+        latest_day=tomorrow + LONGEST - timedelta(days=1),
         values=values,
         hours=forms.hours_with(run.cadence.hour),
         zones=forms.zone_groups(run.timezone),

@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.store import claims, ledger, pace, people, reports, ticks
+from scheduler.store import claims, ledger, nudges, pace, people, reports, ticks
 from scheduler.store.claims import Release
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ def the_upkeep(room: Room, tx: Tx) -> None:
     people.pauses_ended(tx, room.now, 500)
     people.signups_expired(tx, room.now, 500)
     people.stranded(tx, 500)
+    run = room.run(tx, "quiet@example.org")
+    now = nudges.place_of(room.now)
+    nudges.quiet_lessons(tx, nudges.place_of(room.now - timedelta(hours=1)), now, 500)
+    nudges.still_quiet(tx, [(run.id, "one")])
+    nudges.mails_of(tx, [(run.id, 1)])
+    nudges.want(tx, run.id, nudges.wanted(tx, run.id))
 
 
 def a_person_s_own_pages(room: Room, tx: Tx) -> None:
