@@ -43,6 +43,8 @@ class Pages:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
+        # A sentence may run over several lines of a template; to a translator it is one.
+        self._env.policies["ext.i18n.trimmed"] = True
         self._env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
         self._env.filters.update(
             when=self._when,
