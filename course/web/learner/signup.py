@@ -19,6 +19,7 @@ from course.web import forms
 from course.web.addresses import mailbox, suggestion
 from course.web.desk import LOOK, AtDesk, Desk, Posted, course_or_404, text
 from course.web.learner import waiting
+from course.web.speaking import asked_for
 
 router = APIRouter(include_in_schema=False)
 
@@ -93,7 +94,7 @@ def enter(desk: Desk, request: Request, course: Course, person: waiting.Waiting)
         timezone=person.timezone or None,
         hour=parse_hour(person.hour),
         weekdays=parse_days(person.days),
-        language=course.language,
+        language=asked_for() or course.language,
         consent=desk.visitors.consent(
             request, "signup", consent_text(desk, course), f"web:{request.url.path}"
         ),

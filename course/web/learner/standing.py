@@ -211,10 +211,12 @@ def standing_of(desk: Desk, tx: Tx, run: Enrollment) -> Standing | None:
     learner = people.learner(tx, run.learner_id)
     if learner is None:
         return None
+    course = desk.school.catalog.course(run.course)
+    desk.pages.speak_to(learner, course)
     return Standing(
         run=run,
         learner=learner,
-        course=desk.school.catalog.course(run.course),
+        course=course,
         deliveries=tuple(ledger.deliveries_of(tx, run.id)),
         ticks=tuple(ticks.ticks_of(tx, run.id)),
         now=desk.school.clock.now(),
