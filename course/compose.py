@@ -18,6 +18,7 @@ from markupsafe import escape
 
 from course.catalog import Catalog, Course
 from course.errors import ConfigError, CourseError
+from course.language import Language
 from course.lesson import Lesson
 from course.links import Links
 from course.mail.compiled import Cut, PartsForm, RawForm, refuse_tags
@@ -79,6 +80,8 @@ class _Compiled:
     """One version, ready to be filled."""
 
     version: str
+    #: The one it is written in.
+    language: Language
     #: The values it is made of, so that no others are worked out.
     names: tuple[str, ...]
     listed: bool
@@ -113,11 +116,14 @@ class CourseComposer:
 
     def compose(self, claimed: Sequence[Claimed]) -> list[Message | Unfit]:
         """One answer per claimed delivery, in the same order."""
-        ready: dict[tuple[str, str], _Compiled | str] = {}
+        ready: dict[tuple[str, str, str], _Compiled | str] = {}
         looks = self._layout.fingerprint()
         answers: list[Message | Unfit] = []
         for one in claimed:
-            which = (one.enrollment.course, one.delivery.key)
+            # A lesson is in its author's language, a letter of ours in its reader's.
+            ours = original_key(one.delivery.key) in NOTICES
+            tongue = one.learner.language if ours else ""
+            which = (one.enrollment.course, one.delivery.key, tongue)
             if which not in ready:
                 ready[which] = self._ready(*which, looks)
             answers.append(self._answer(ready[which], one))
@@ -143,14 +149,14 @@ class CourseComposer:
         marks = self._marks(described)
         pieces = marks.cut(self._layout.page(described, marks), "html")
         names = {name for hole in pieces if not isinstance(hole, str) for name in hole.names}
-        return fill(pieces, values_of(names, claimed, self.links))
+        return fill(pieces, values_of(names, claimed, self.links, self._language(described)))
 
     def preview(self, course: Course, lesson: Lesson, learner: Learner | None = None) -> Rendered:
         """The mail as `learner` (a sample person by default) would get it. Raises CourseError."""
         document = describe(course, lesson)
         cut = self._cut(document)
         claimed = pretended(course, lesson.key, learner or SAMPLE, self.links.now())
-        values = values_of(cut.names, claimed, self.links)
+        values = values_of(cut.names, claimed, self.links, self._language(document))
         html, text = fill(cut.html, values), fill(cut.text, values)
         size = Size(len(html.encode()), len(text.encode()))
         return Rendered(subject_line(fill(cut.subject, values)), html, text, size)
@@ -172,7 +178,10 @@ class CourseComposer:
             raise CourseError(answer.reason)
         return answer
 
-    def _ready(self, course_key: str, key: str, looks: object) -> _Compiled | str:
+    def _language(self, document: Document) -> Language:
+        return self._layout.languages.of(document["language"])
+
+    def _ready(self, course_key: str, key: str, tongue: str, looks: object) -> _Compiled | str:
         """The compiled mail, or why there is none."""
         try:
             course = self.catalog.course(course_key)
@@ -184,7 +193,8 @@ class CourseComposer:
                 lesson = sound_lesson(course, notice)
                 stamp = (course_key, course.version, lesson.key, lesson.version, looks)
             else:
-                lesson, stamp = None, (course_key, course.version, notice, "", looks)
+                lesson, spoken = None, self._layout.languages.of(tongue, course.language).tag
+                stamp = (course_key, course.version, notice, spoken, looks)
             with self._lock:
                 if stamp in self._refused:
                     return self._refused[stamp]
@@ -194,7 +204,7 @@ class CourseComposer:
                     self._documents.move_to_end(self._compiled[stamp].version)
                     return self._compiled[stamp]
                 if lesson is None:
-                    document = describe_notice(NOTICES[notice], course)
+                    document = describe_notice(NOTICES[notice], course, spoken)
                 else:
                     document = describe(course, lesson)
                 sample = pretended(course, key, SAMPLE, self.links.now())
@@ -230,7 +240,7 @@ class CourseComposer:
 
     def _filled(self, compiled: _Compiled, claimed: Claimed) -> Message:
         delivery, links = claimed.delivery, self.links
-        values = values_of(compiled.names, claimed, links)
+        values = values_of(compiled.names, claimed, links, compiled.language)
         message_id = delivery.message_id or links.message_id(delivery.id, self.sender.domain)
         envelope_from = self.sender.from_addr
         if self.sender.bounce_addr:
@@ -261,7 +271,8 @@ class CourseComposer:
     def _compile(self, document: Document, sample: Claimed) -> _Compiled:
         """Ready to be filled. Raises CourseError, also for what Gmail would not show whole."""
         cut = self._cut(document)
-        size = len(fill(cut.html, values_of(cut.names, sample, self.links)).encode())
+        language = self._language(document)
+        size = len(fill(cut.html, values_of(cut.names, sample, self.links, language)).encode())
         if size > CLIPPED_AT:
             raise CourseError(clipped(size))
         version, listed = version_of(document), is_listed(document)
@@ -280,7 +291,7 @@ class CourseComposer:
                 ),
             )  # fmt: skip
         names = cut.names | {"url.leave"} if listed else cut.names
-        return _Compiled(version, tuple(sorted(names)), listed, origin, fixed, raw, parts)
+        return _Compiled(version, language, tuple(sorted(names)), listed, origin, fixed, raw, parts)
 
     def _cut(self, document: Document) -> Cut:
         marks = self._marks(document)

@@ -229,10 +229,8 @@ def _translations(file: Path) -> gettext.GNUTranslations:
 def _normal(tag: str) -> str:
     """`de_ch` as `de-CH`: the language small, a script capitalized, a country in capitals."""
     first, *rest = re.split("[-_]", tag.strip())
-    parts = [first.lower()]
-    for part in rest:
-        parts.append(part.capitalize() if len(part) == 4 else part.upper())
-    return "-".join(parts)
+    others = (part.capitalize() if len(part) == 4 else part.upper() for part in rest)
+    return "-".join([first.lower(), *others])
 
 
 def _former_names(timezone: str) -> tuple[str, ...]:

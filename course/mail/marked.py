@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from course import markup
+from course.language import Language
 from course.mail.holes import Marks
 from course.mail.mime import clean
 from course.rendering import htmltree
@@ -32,11 +33,13 @@ _TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="(?:
 class Words:
     """Turns an author's texts into marked HTML and marked plain text.
 
-    `assets` is where the course's own files are served, with a slash at the end.
+    `assets` is where the course's own files are served, with a slash at the end; `language` is
+    that of the sentences around an author's own.
     """
 
     marks: Marks
     assets: str
+    language: Language
 
     def rich(self, source: str) -> dict[str, str]:
         """A field with inline Markdown."""
@@ -127,11 +130,12 @@ def _checklist(items: list[dict[str, Any]], words: Words) -> list[dict[str, Any]
     roles = list(dict.fromkeys(item["audience"] for item in items))
     ordered = sorted(items, key=lambda item: roles.index(item["audience"]))
     groups = []
+    gettext = words.language.gettext
     for role, members in groupby(ordered, key=lambda item: str(item["audience"])):
         entries = []
         for item in members:
-            notes = [f"{item['minutes']} min" if item["minutes"] else ""]
-            notes.append("later this week" if item["later"] else "")
+            notes = [gettext("%(minutes)s min", minutes=item["minutes"]) if item["minutes"] else ""]
+            notes.append(gettext("later this week") if item["later"] else "")
             note = ", ".join(filter(None, notes))
             entries.append(words.rich(item["text"]) | {"note": note, "starred": item["starred"]})
         # One role for everybody needs no heading.

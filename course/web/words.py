@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from course.language import Language, N_
+from course.language import N_, Language
 from course.mail.person import masked as masked
 from course.pace_words import say_days
 from course.web.speaking import speaking
@@ -39,9 +39,7 @@ def in_words(
     return language.gettext("%(day)s at %(hour)s", day=day, hour=hour)
 
 
-def _day(
-    instant: datetime, timezone: str, now: datetime, language: Language
-) -> tuple[str, bool]:
+def _day(instant: datetime, timezone: str, now: datetime, language: Language) -> tuple[str, bool]:
     """The date in words, and whether something in it is parted by a comma."""
     tz = zone(timezone)
     day, today = instant.astimezone(tz).date(), now.astimezone(tz).date()
