@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -233,11 +233,16 @@ def _normal(tag: str) -> str:
     return "-".join([first.lower(), *others])
 
 
-def _former_names(timezone: str) -> tuple[str, ...]:
-    """Names a place had before: CLDR files a city under the oldest one."""
+@lru_cache(maxsize=1)
+def _older_names() -> dict[str, list[str]]:
     from babel.core import get_global
 
-    aliases = get_global("zone_aliases")
-    canonical = aliases.get(timezone)
-    older = tuple(old for old, new in aliases.items() if new == timezone)
-    return (canonical, *older) if canonical else older
+    older: dict[str, list[str]] = {}
+    for old, new in get_global("zone_aliases").items():
+        older.setdefault(new, []).append(old)
+    return older
+
+
+def _former_names(timezone: str) -> tuple[str, ...]:
+    """Names a place had before: CLDR files a city under one of those."""
+    return tuple(_older_names().get(timezone, ()))

@@ -26,7 +26,7 @@ _OPENING, _PREHEADER = 40, 110
 _TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
 _RELATIVE = re.compile(r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|#|zq[0-9a-f]{10}n)([^"]+)"')
 #: A list of tasks has marks of its own and needs no bullets.
-_TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="(?:done|to do)">)')
+_TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="[^"]*">[☐☑]</span>)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class Words:
 
     def prose(self, source: str) -> dict[str, str]:
         """A body of Markdown."""
-        html = _TASKS.sub(r'<ul class="tasks">\1', self.marks.hide(markup.to_html(source)))
+        html = _TASKS.sub(
+            r'<ul class="tasks">\1', self.marks.hide(markup.to_html(source, self.language))
+        )
         return {"html": trusted(self._absolute(html)), "text": self._text(html)}
 
     def plain(self, source: str) -> dict[str, str]:

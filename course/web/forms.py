@@ -20,6 +20,7 @@ from course.pace_words import (
     say_days,
     write_days,
 )
+from course.web import words
 from course.web.addresses import BadAddress, read_address
 from course.web.speaking import gettext, speaking
 from scheduler import zones
@@ -182,11 +183,14 @@ def day_choices(weekdays: frozenset[int]) -> list[tuple[str, str]]:
 
 
 def zone_groups(chosen: str) -> dict[str, list[tuple[str, str]]]:
-    """Region -> [(zone, city)], with the chosen zone always among them."""
+    """Region -> [(zone, city)], with the chosen zone always among them, as they are called here."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for name in sorted({*zones.places(), chosen}):
         region, slash, city = name.partition("/")
-        groups.setdefault(region if slash else "Other", []).append(
-            (name, (city if slash else name).replace("_", " ").replace("/", ", "))
+        groups.setdefault(words.region_in_words(region if slash else "Other"), []).append(
+            (name, words.city_in_words(name, city or name))
         )
+    if not speaking().is_english:
+        for cities in groups.values():
+            cities.sort(key=lambda entry: unicodedata.normalize("NFKD", entry[1]).casefold())
     return groups

@@ -135,8 +135,6 @@ class Pages:
             weekday_short=lambda name: language.weekday(DAY_NAMES.index(name), short=True),
             zone=words.zone_in_words,
             kind=lambda kind: language.gettext(kind) if kind else "",
-            region=words.region_in_words,
-            city=words.city_in_words,
         )
         environment.globals.update(self._shared, language=language)
         return environment

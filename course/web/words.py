@@ -117,10 +117,14 @@ def region_in_words(name: str) -> str:
     return speaking().gettext(name) if name in _REGIONS else name
 
 
-def city_in_words(timezone: str, fallback: str) -> str:
-    """What a zone is called in a list of zones; `fallback` is its English name."""
+def city_in_words(timezone: str, name: str) -> str:
+    """What a zone is called in a list of zones; `name` is what follows the region in it."""
     language = speaking()
-    return fallback if language.is_english else language.city(timezone)
+    return (
+        name.replace("_", " ").replace("/", ", ")
+        if language.is_english
+        else language.city(timezone)
+    )
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -32,9 +32,14 @@ _KEYWORDS = {
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
-_HEADER = """\
-# {name} translation of the pages and mails.
-# `python -m tests.house.translations` adds what is new and drops what is gone."""
+_HEAD = """\
+# {name}: what pages and mails say around the lessons.
+# `python -m tests.house.translations` adds what is new and drops what is gone.
+msgid ""
+msgstr ""
+"Language: {tag}\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Plural-Forms: {plurals}\\n\""""
 
 
 def collected(checkout: Path = CHECKOUT) -> Catalog:
@@ -55,38 +60,49 @@ def read(file: Path) -> Catalog:
         return read_po(opened, locale=str(Locale.parse(file.stem, sep="-")), abort_invalid=True)
 
 
-def brought_up_to_date(catalog: Catalog, template: Catalog) -> bytes:
-    """The catalog with exactly the messages of the program, ready to be written."""
+def brought_up_to_date(file: Path, template: Catalog) -> str:
+    """The catalog with exactly the messages of the program; its head stays as it is."""
+    catalog = read(file)
     catalog.update(template, no_fuzzy_matching=True)
-    catalog.obsolete.clear()
     written = io.BytesIO()
     write_po(
-        written, catalog, width=96, omit_header=False, sort_by_file=True, include_lineno=False,
+        written, catalog, width=96, omit_header=True, sort_by_file=True, include_lineno=False,
         ignore_obsolete=True,
     )  # fmt: skip
-    return written.getvalue()
+    head = file.read_text("utf-8").partition("\n\n")[0]
+    return f"{head}\n\n{written.getvalue().decode()}"
 
 
-def _begun(tag: str) -> Catalog:
-    locale = Locale.parse(tag, sep="-")
-    header = _HEADER.format(name=locale.get_display_name("en"))
-    return Catalog(
-        locale=locale, header_comment=header, project="mini-email-course", version="1", fuzzy=False
-    )
+def _begin(file: Path) -> None:
+    locale = Locale.parse(file.stem, sep="-")
+    plurals = Catalog(locale).plural_forms
+    head = _HEAD.format(name=locale.get_display_name("en"), tag=file.stem, plurals=plurals)
+    file.write_text(f"{head}\n\n", "utf-8")
 
 
 def main(tags: list[str]) -> None:
     """Update every catalog, and begin those that are named and not there yet."""
     template = collected()
-    for file in sorted({*CATALOGS.glob("*.po"), *(CATALOGS / f"{tag}.po" for tag in tags)}):
-        catalog = read(file) if file.exists() else _begun(file.stem)
-        file.write_bytes(brought_up_to_date(catalog, template))
-        missing = sum(1 for message in catalog if message.id and not _is_said(message.string))
-        print(f"{file.relative_to(CHECKOUT)}: {len(catalog)} messages, {missing} to translate")
+    for tag in tags:
+        if not (CATALOGS / f"{tag}.po").exists():
+            _begin(CATALOGS / f"{tag}.po")
+    for file in sorted(CATALOGS.glob("*.po")):
+        file.write_text(brought_up_to_date(file, template), "utf-8")
+        open_ones = untranslated(read(file))
+        print(f"{file.relative_to(CHECKOUT)}: {len(open_ones)} of {len(template)} to translate")
 
 
-def _is_said(string: str | tuple[str, ...]) -> bool:
-    return all(string) if isinstance(string, tuple) else bool(string)
+def untranslated(catalog: Catalog) -> list[str]:
+    """The messages that have no translation, or one that somebody should look at."""
+    return [
+        str(message.id)
+        for message in catalog
+        if message.id and (message.fuzzy or not _is_said(message.string))
+    ]
+
+
+def _is_said(string: str | tuple[str, ...] | list[str]) -> bool:
+    return bool(string) if isinstance(string, str) else all(string)
 
 
 if __name__ == "__main__":
