@@ -2,12 +2,9 @@
 // Without it the course's zone stays, and everything can be changed all the same.
 (function () {
   "use strict";
-  // "Kolkata time", the way the language of the page says it.
-  function time(select, zone, city) {
-    return zone.indexOf("/") < 0 ? zone : select.dataset.time.replace("{}", city);
+  function city(zone) {
+    return zone.indexOf("/") < 0 ? zone : zone.split("/").pop().replace(/_/g, " ") + " time";
   }
-
-  function bare(zone) { return zone.split("/").pop().replace(/_/g, " "); }
 
   function find(select, wanted) {
     for (var i = 0; i < select.options.length; i++) {
@@ -33,7 +30,7 @@
     var zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     if (!zone) return;
     var known = ours(select, zone);
-    if (!known) select.add(new Option(time(select, zone, bare(zone)), zone), 0);  // the server understands it
+    if (!known) select.add(new Option(city(zone), zone), 0);  // the server understands it
     select.value = known || zone;
   }
 
@@ -54,9 +51,5 @@
   if (zones) fillIn(zones);
   follow("hour", text);
   follow("days", text);
-  follow("timezone", function (option) {
-    // In a list of cities the country may stand before: "Argentina, Buenos Aires".
-    var city = option.text.split(", ").pop();
-    return time(zones, option.value, city === bare(option.value) ? city : option.text);
-  });
+  follow("timezone", function (option) { return city(option.value); });
 })();
