@@ -220,10 +220,26 @@ def _translations(file: Path) -> gettext.GNUTranslations:
         raise ConfigError(
             [f"{file}{at} is no catalog of translations: {wrong}. Mend it, or take it away"]
         ) from None
+    for message in catalog:
+        if message.id and (said := _unsayable(message.id, message.string or "")):
+            cure = "use the placeholders of the original, and %% for a plain percent sign"
+            raise ConfigError([f"{file}:{message.lineno} says {said!r}: {cure}"])
     compiled = io.BytesIO()
     write_mo(compiled, catalog)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def _unsayable(original: str | Sequence[str], said: str | Sequence[str]) -> str:
+    """A translation that could not be filled in when a page is made; empty when all can."""
+    originals = (original,) if isinstance(original, str) else original
+    names = {name for text in originals for name in re.findall(r"%\((\w+)\)s", text)}
+    for text in (said,) if isinstance(said, str) else said:
+        try:
+            text % dict.fromkeys(names, "")
+        except (KeyError, TypeError, ValueError):
+            return text
+    return ""
 
 
 def _normal(tag: str) -> str:

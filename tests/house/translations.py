@@ -66,7 +66,7 @@ def brought_up_to_date(file: Path, template: Catalog) -> str:
     catalog.update(template, no_fuzzy_matching=True)
     written = io.BytesIO()
     write_po(
-        written, catalog, width=96, omit_header=True, sort_by_file=True, include_lineno=False,
+        written, catalog, width=96, omit_header=True, sort_output=True, include_lineno=False,
         ignore_obsolete=True,
     )  # fmt: skip
     head = file.read_text("utf-8").partition("\n\n")[0]
