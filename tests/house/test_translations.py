@@ -74,3 +74,8 @@ def test_german_has_its_own_quotes_and_says_du():
     ]
     assert foreign == []
     assert all(text.count("„") == text.count("“") for text in said)
+
+
+@pytest.mark.parametrize("template", translations.SHOWN, ids=lambda file: file.name)
+def test_every_word_of_a_template_goes_through_the_catalogs(template: Path):
+    assert translations.unwrapped(template) == []

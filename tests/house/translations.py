@@ -9,6 +9,7 @@ What it adds has no translation yet: the tests in `test_translations.py` say so.
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,14 @@ from babel.messages.pofile import read_po, write_po
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CATALOGS = CHECKOUT / "templates" / "languages"
+
+#: Templates whose every word is for learners and visitors.
+SHOWN = sorted(
+    file
+    for folder in ("web", "email")
+    for file in (CHECKOUT / "templates" / folder).glob("*.*")
+    if file.suffix in (".html", ".txt") and not file.name.startswith("outbox")
+)
 
 #: In these templates and modules stands what learners and visitors see; staff read English.
 _FOLDERS = ("course", "templates/web", "templates/email")
@@ -32,6 +41,9 @@ _KEYWORDS = {
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
+_WRAPPED = re.compile(r"\b_\(\s*(?:\"[^\"]*\"|'[^']*')")
+_QUOTED = re.compile(r"\"([A-Z][^\"]*[ .][^\"]*)\"")
+
 _HEAD = """\
 # {name}: what pages and mails say around the lessons.
 # `python -m tests.house.translations` adds what is new and drops what is gone.
@@ -52,6 +64,25 @@ def collected(checkout: Path = CHECKOUT) -> Catalog:
             place = (f"{folder}/{name}", line)
             catalog.add(message, locations=[place], auto_comments=comments, context=context)
     return catalog
+
+
+def unwrapped(template: Path) -> list[str]:
+    """Words of a template that go through no catalog."""
+    source = re.sub(
+        r"\{% trans\b.*?endtrans %\}", " ", template.read_text("utf-8"), flags=re.DOTALL
+    )
+    source = re.sub(r"\{% block body %\}[\w ]*", " ", source)  # a class, no words
+    source = re.sub(r"<style>.*?</style>|<!--.*?-->|\{#.*?#\}", " ", source, flags=re.DOTALL)
+    # What a tag of the template language says: strings that are shown have a capital and a blank.
+    inside = re.findall(r"\{[{%](.*?)[}%]\}", source, re.DOTALL)
+    spoken = [text for code in inside for text in _QUOTED.findall(_WRAPPED.sub(" ", code))]
+    bare = re.sub(r"\{[{%].*?[}%]\}", " ", source, flags=re.DOTALL)
+    heard = re.findall(r'\b(?:aria-label|alt|title|placeholder)="([^"]*)"', bare)
+    if template.suffix == ".html":
+        bare = re.sub(r"<[^>]*>", " ", bare)
+    # Entities, attributes that a macro makes, and places on a page.
+    bare = re.sub(r"&#?\w+;|\s[\w-]+=\"[^\"]*\"|[/#]\w+", " ", bare)
+    return [word for text in (*spoken, *heard, bare) for word in re.findall(r"[A-Za-z’]{3,}", text)]
 
 
 def read(file: Path) -> Catalog:
