@@ -80,8 +80,8 @@ class _Compiled:
     """One version, ready to be filled."""
 
     version: str
-    #: The one it is written in.
-    language: Language
+    #: The language it is written in.
+    spoken: Language
     #: The values it is made of, so that no others are worked out.
     names: tuple[str, ...]
     listed: bool
@@ -240,7 +240,7 @@ class CourseComposer:
 
     def _filled(self, compiled: _Compiled, claimed: Claimed) -> Message:
         delivery, links = claimed.delivery, self.links
-        values = values_of(compiled.names, claimed, links, compiled.language)
+        values = values_of(compiled.names, claimed, links, compiled.spoken)
         message_id = delivery.message_id or links.message_id(delivery.id, self.sender.domain)
         envelope_from = self.sender.from_addr
         if self.sender.bounce_addr:
@@ -271,8 +271,8 @@ class CourseComposer:
     def _compile(self, document: Document, sample: Claimed) -> _Compiled:
         """Ready to be filled. Raises CourseError, also for what Gmail would not show whole."""
         cut = self._cut(document)
-        language = self._language(document)
-        size = len(fill(cut.html, values_of(cut.names, sample, self.links, language)).encode())
+        spoken = self._language(document)
+        size = len(fill(cut.html, values_of(cut.names, sample, self.links, spoken)).encode())
         if size > CLIPPED_AT:
             raise CourseError(clipped(size))
         version, listed = version_of(document), is_listed(document)
@@ -291,7 +291,7 @@ class CourseComposer:
                 ),
             )  # fmt: skip
         names = cut.names | {"url.leave"} if listed else cut.names
-        return _Compiled(version, language, tuple(sorted(names)), listed, origin, fixed, raw, parts)
+        return _Compiled(version, spoken, tuple(sorted(names)), listed, origin, fixed, raw, parts)
 
     def _cut(self, document: Document) -> Cut:
         marks = self._marks(document)
