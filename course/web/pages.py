@@ -6,7 +6,7 @@ Refuses unknown names and unescaped values.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,9 @@ class Pages:
     ) -> HTMLResponse:
         """A finished page. Raises `jinja2.UndefinedError` for a name the template misses.
 
-        It is written in `language`, by default in the one this request is answered in; a page of
-        a learner's (`standing` or `learner` is among its values) in the learner's own.
+        It is written in `language`, by default in the one this request is answered in.
         """
-        language = language or self._language_of(template, values)
+        language = language or self._language_of(template)
         return HTMLResponse(
             self.piece(template, language=language, **values),
             status_code=status,
@@ -84,30 +83,22 @@ class Pages:
 
     def piece(self, template: str, /, *, language: Language | None = None, **values: Any) -> str:
         """The same as text, for a page that another hand has begun."""
-        language = language or self._language_of(template, values)
+        language = language or self._language_of(template)
         with for_a_moment(language):
             return self._environments[language.tag].get_template(template).render(values)
 
     def speak_to(self, learner: Learner, course: Course | None) -> None:
         """From here on the request is answered in this learner's language."""
-        speak(self._of(learner, course))
+        speak(self.languages.of(learner.language, *([course.language] if course else [])))
 
     def speak_of(self, course: Course) -> None:
         """From here on in the course's own language, unless the visitor asked for another."""
         speak_unless_asked(self.languages.of(course.language))
 
-    def _language_of(self, template: str, values: Mapping[str, Any]) -> Language:
+    def _language_of(self, template: str) -> Language:
         if not template.startswith("web/") or template.startswith("web/outbox"):
             return self.languages.of("en")
-        standing = values.get("standing")
-        if standing is not None:
-            return self._of(standing.learner, standing.course)
-        if values.get("learner") is not None:
-            return self._of(values["learner"], values.get("course"))
         return self.languages.of(speaking().tag)
-
-    def _of(self, learner: Learner, course: Course | None) -> Language:
-        return self.languages.of(learner.language, *([course.language] if course else []))
 
     def _environment(self, language: Language) -> jinja2.Environment:
         environment = jinja2.Environment(
