@@ -216,7 +216,7 @@ def _translations(file: Path) -> gettext.GNUTranslations:
         with file.open("rb") as opened:
             catalog = read_po(opened, abort_invalid=True)
     except (PoFileError, UnicodeDecodeError, ValueError) as wrong:
-        at = f":{wrong.lineno}" if isinstance(wrong, PoFileError) and wrong.lineno >= 0 else ""
+        at = f":{wrong.lineno + 1}" if isinstance(wrong, PoFileError) and wrong.lineno >= 0 else ""
         raise ConfigError(
             [f"{file}{at} is no catalog of translations: {wrong}. Mend it, or take it away"]
         ) from None
