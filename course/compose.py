@@ -19,6 +19,7 @@ from markupsafe import escape
 from course.catalog import Catalog, Course, Offer
 from course.errors import ConfigError, CourseError
 from course.finish import Task
+from course.language import Language
 from course.lesson import Lesson
 from course.links import Links
 from course.mail.compiled import Cut, PartsForm, RawForm, refuse_tags
@@ -83,11 +84,12 @@ class _Compiled:
     """One version, ready to be filled."""
 
     version: str
+    #: The language it is written in.
+    spoken: Language
     #: The values it is made of, so that no others are worked out.
     names: tuple[str, ...]
-    #: The lessons of which it says whether they are done, and in which language; for most none.
+    #: The lessons of which it says whether they are done; for most none.
     tasks: tuple[Task, ...]
-    language: str
     listed: bool
     origin: bytes
     fixed: Mapping[str, str]
@@ -120,11 +122,14 @@ class CourseComposer:
 
     def compose(self, claimed: Sequence[Claimed]) -> list[Message | Unfit]:
         """One answer per claimed delivery, in the same order."""
-        ready: dict[tuple[str, str], _Compiled | str] = {}
+        ready: dict[tuple[str, str, str], _Compiled | str] = {}
         looks = self._layout.fingerprint()
         answers: list[Message | Unfit] = []
         for one in claimed:
-            which = (one.enrollment.course, one.delivery.key)
+            # A lesson is in its author's language, a letter of ours in its reader's.
+            ours = original_key(one.delivery.key) in NOTICES
+            tongue = one.learner.language if ours else ""
+            which = (one.enrollment.course, one.delivery.key, tongue)
             if which not in ready:
                 ready[which] = self._ready(*which, looks)
             answers.append(self._answer(ready[which], one))
@@ -179,7 +184,10 @@ class CourseComposer:
             raise CourseError(answer.reason)
         return answer
 
-    def _ready(self, course_key: str, key: str, looks: object) -> _Compiled | str:
+    def _language(self, document: Document) -> Language:
+        return self._layout.languages.of(document["language"])
+
+    def _ready(self, course_key: str, key: str, tongue: str, looks: object) -> _Compiled | str:
         """The compiled mail, or why there is none."""
         try:
             course = self.catalog.course(course_key)
@@ -193,8 +201,9 @@ class CourseComposer:
             elif notice not in NOTICES:
                 lesson = sound_lesson(course, notice)
                 offers = self._offers(course, lesson)
+            spoken = self._layout.languages.of(tongue, course.language).tag if not lesson else ""
             turn = nudge[0] if nudge else 0
-            name, version = (lesson.key, lesson.version) if lesson else (notice, "")
+            name, version = (lesson.key, lesson.version) if lesson else (notice, spoken)
             stamp = (course_key, course.version, name, version, turn, looks, *offers)
             with self._lock:
                 if stamp in self._refused:
@@ -205,7 +214,7 @@ class CourseComposer:
                     self._documents.move_to_end(self._compiled[stamp].version)
                     return self._compiled[stamp]
                 if lesson is None:
-                    document = describe_notice(NOTICES[notice], course)
+                    document = describe_notice(NOTICES[notice], course, spoken)
                 elif turn:
                     document = describe_nudge(course, lesson, turn)
                 else:
@@ -243,9 +252,9 @@ class CourseComposer:
 
     def _filled(self, compiled: _Compiled, claimed: Claimed) -> Message:
         delivery, links = claimed.delivery, self.links
-        values = values_of(compiled.names, claimed, links)
+        values = values_of(compiled.names, claimed, links, compiled.spoken)
         if compiled.tasks:
-            values |= deed_values(compiled.tasks, claimed, compiled.language)
+            values |= deed_values(compiled.tasks, claimed, compiled.spoken.tag)
         message_id = delivery.message_id or links.message_id(delivery.id, self.sender.domain)
         envelope_from = self.sender.from_addr
         if self.sender.bounce_addr:
@@ -296,10 +305,8 @@ class CourseComposer:
             )  # fmt: skip
         names = cut.names | {"url.leave"} if listed else cut.names
         own = tuple(sorted(name for name in names if not name.startswith(PREFIX)))
-        tasks, language = tasks_in(document), document["language"]
-        return _Compiled(
-            version, own, tasks, language, listed, origin, fixed, raw, parts
-        )  # fmt: skip
+        spoken, tasks = self._language(document), tasks_in(document)
+        return _Compiled(version, spoken, own, tasks, listed, origin, fixed, raw, parts)
 
     def _described(self, course: Course, lesson: Lesson) -> Document:
         return describe(course, lesson, self._offers(course, lesson))
@@ -311,9 +318,9 @@ class CourseComposer:
     def _values(
         self, document: Document, names: Collection[str], claimed: Claimed
     ) -> dict[str, str]:
-        own = (name for name in names if not name.startswith(PREFIX))
-        values = values_of(own, claimed, self.links)
-        return values | deed_values(tasks_in(document), claimed, document["language"])
+        own, spoken = (n for n in names if not n.startswith(PREFIX)), self._language(document)
+        values = values_of(own, claimed, self.links, spoken)
+        return values | deed_values(tasks_in(document), claimed, spoken.tag)
 
     def _cut(self, document: Document) -> Cut:
         marks = self._marks(document)

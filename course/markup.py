@@ -15,6 +15,7 @@ import markdown
 import nh3
 
 from course.errors import MarkupRefused
+from course.language import ENGLISH, Language
 from course.rendering import htmltree
 from course.rendering.bareurls import link_bare_urls
 from course.rendering.htmltree import Element, Ready
@@ -74,11 +75,16 @@ _LINE_END = re.compile(r"[ \t]*\n\s*")
 _local = threading.local()
 
 
-def to_html(markdown_text: str) -> str:
-    """A lesson's body as HTML template source. Raises MarkupRefused with the cure."""
+def to_html(markdown_text: str, language: Language = ENGLISH) -> str:
+    """A lesson's body as HTML template source. Raises MarkupRefused with the cure.
+
+    `language` is that of the few words we put in, such as "Note" above a callout.
+    """
     found = scan(_normalised(markdown_text))
     _refuse_dense(found)
-    return _finished(lambda: _tree(_instance("block").convert(markdown_inside(found.text)), found))
+    return _finished(
+        lambda: _tree(_instance("block").convert(markdown_inside(found.text)), found), language
+    )
 
 
 def markdown_inside(text: str) -> str:
@@ -100,10 +106,10 @@ def _unwrapped(root: Element) -> Element:
     return root
 
 
-def _finished(make: Callable[[], Element]) -> str:
+def _finished(make: Callable[[], Element], language: Language = ENGLISH) -> str:
     try:
         root = make()
-        make_mail_safe(root)
+        make_mail_safe(root, language)
         _refuse_torn_ifs(root)
         return htmltree.write(root).strip()
     except RecursionError:

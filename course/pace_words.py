@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import time
 
+from course.language import ENGLISH, N_, Language
 from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS
 
 #: Monday first, as in `datetime.date.weekday`.
@@ -24,6 +25,11 @@ _SETS = {
     "weekends": _WEEKEND,
 }
 _LONG = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+#: The days on which something comes again and again.
+_EACH = (
+    N_("Mondays"), N_("Tuesdays"), N_("Wednesdays"), N_("Thursdays"), N_("Fridays"),
+    N_("Saturdays"), N_("Sundays"),
+)  # fmt: skip
 _HOUR = re.compile(r"(\d{1,2})(?:[:.h](\d{2}))?(?::00)?\s*(am|pm)?", re.IGNORECASE)
 
 
@@ -70,14 +76,13 @@ def write_days(days: frozenset[int]) -> str:
     return ",".join(DAY_NAMES[day] for day in sorted(days))
 
 
-def say_days(days: frozenset[int]) -> str:
+def say_days(days: frozenset[int], language: Language = ENGLISH) -> str:
     """The same in words: `every day`, `Monday to Friday`, `Mondays and Fridays`."""
     if days == EVERY_DAY:
-        return "every day"
+        return language.gettext("every day")
     if days == WEEKDAYS:
-        return "Monday to Friday"
-    names = [f"{_LONG[day]}s" for day in sorted(days)]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return language.gettext("Monday to Friday")
+    return language.listed([language.gettext(_EACH[day]) for day in sorted(days)])
 
 
 def _day(word: str, text: str) -> int:

@@ -72,6 +72,15 @@ def content_folder(value: str, default: str, home: Path) -> Path | None:
     return None
 
 
+def template_folders(own: Path) -> list[Path]:
+    """The operator's folder, then ours for whatever is missing there.
+
+    So a folder that was copied by an older release keeps working with a newer one.
+    """
+    ours = [place / "templates" for place in (checkout(), bundled()) if place]
+    return list(dict.fromkeys([own, *ours]))
+
+
 def starter() -> Path | None:
     """Where `course init` copies from: a folder with lessons, templates and config.yaml."""
     for place in (checkout(), bundled()):

@@ -12,24 +12,16 @@ from dataclasses import dataclass
 from course.errors import Notes
 from course.frontmatter import reading as frontmatter
 from course.frontmatter.fields import Fields
+from course.language import N_
 
 _RESOURCE = ("kind", "title", "by", "url", "minutes", "core", "why", "transcript")
 #: Id under which the starred action is ticked.
 ACTION_ID = "action"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 KINDS = (
-    "video",
-    "article",
-    "report",
-    "interview",
-    "tool",
-    "podcast",
-    "standard",
-    "guide",
-    "paper",
-    "quiz",
-    "book",
-)
+    N_("video"), N_("article"), N_("report"), N_("interview"), N_("tool"), N_("podcast"),
+    N_("standard"), N_("guide"), N_("paper"), N_("quiz"), N_("book"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,12 @@ _LEFT_OUT: dict[str, Any] = {
 }  # fmt: skip
 
 
-def describe_notice(kind: Notice, course: Course) -> Document:
-    """The document of a letter that is ours: it has no file in the course's folder."""
-    return _document(kind, course)
+def describe_notice(kind: Notice, course: Course, language: str) -> Document:
+    """The document of a letter that is ours: it has no file in the course's folder.
+
+    `language` is its reader's, where we can write in it.
+    """
+    return _document(kind, course) | {"language": language}
 
 
 def version_of(document: Document) -> str:

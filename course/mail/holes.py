@@ -41,7 +41,10 @@ _LITERAL = re.compile(r"\{\{ '(\{+)' \}\}")
 _BRACE = "\U0010f7fd"
 _NAME = re.compile(r"\b([a-z]+)\.([a-z_]+)")
 #: Columns a value usually takes, where a mark would be narrower: an address has its own line.
-_ROOM = {"url": 72, "learner.days": 20}
+_ROOM = {
+    "url": 72, "learner.days": 20, "learner.asked_at": 33, "learner.address": 40,
+    "learner.new_address": 30,
+}  # fmt: skip
 _BLOCK_DEPTH = {"if": 1, "endif": -1}
 
 

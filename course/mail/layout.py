@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import css_inline
@@ -19,12 +19,12 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from course.errors import CourseError
+from course.language import N_, Language, Languages, direction
 from course.mail.document import Document, tasks_in
 from course.mail.holes import Marks
 from course.mail.marked import Words, lesson_fields, opening, trusted
+from course.paths import template_folders
 
-#: Written from right to left.
-_RTL = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
 _URLS = ("read", "learn", "plan", "certificate", "manage", "leave", "done", "confirm", "move")
 _PERSON = ("first_name", "hour", "days", "address", "asked_at", "new_address", "code")
 _TEXT_WIDTH = 72
@@ -65,14 +65,14 @@ class Layout:
         self._folder = templates / "email"
         self._base_url = base_url.rstrip("/")
         self._imprint = imprint
-        self._html = _environment(self._folder, autoescape=True)
-        self._text = _environment(self._folder, autoescape=False)
-        self._text.filters["wrap"] = wrap
+        #: The languages that the sentences around a lesson can be written in.
+        self.languages = Languages(template_folders(templates))
+        self._environments: dict[tuple[str, bool], ImmutableSandboxedEnvironment] = {}
 
     def mail(self, document: Document, marks: Marks) -> Draft:
         """Raises CourseError for content that cannot become a mail."""
         view = self._view(document, marks)
-        page = self._rendered(self._html, f"{document['kind']}.html", view)
+        page = self._rendered("html", f"{document['kind']}.html", view)
         html = _lighter(self._inlined(page, view), self._adapt)
         return Draft(view["subject"]["text"], html, self._written(document, view, marks))
 
@@ -83,10 +83,10 @@ class Layout:
                 "this letter is not kept for reading: open the learner's page instead"
             )
         view = self._view(document, marks)
-        css = self._rendered(self._text, "mail.css", view) + self._adapt
-        css += self._rendered(self._text, "online.css", view)
+        css = self._rendered("text", "mail.css", view) + self._adapt
+        css += self._rendered("text", "online.css", view)
         return _CONTROLS.sub(
-            "", self._rendered(self._html, "online.html", view | {"css": trusted(css)})
+            "", self._rendered("html", "online.html", view | {"css": trusted(css)})
         )
 
     def fingerprint(self) -> tuple[int, ...]:
@@ -103,7 +103,7 @@ class Layout:
         return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)).strip()
 
     def _inlined(self, page: str, view: Mapping[str, Any]) -> str:
-        css = self._rendered(self._text, "mail.css", view)
+        css = self._rendered("text", "mail.css", view)
         inliner = css_inline.CSSInliner(load_remote_stylesheets=False, extra_css=css)
         try:
             return str(inliner.inline(page))
@@ -120,29 +120,36 @@ class Layout:
                 "lesson": lesson
                 | {n: {"text": slot if lesson[n]["text"] else ""} for n, slot in slots.items()},
             }
-        text = self._rendered(self._text, f"{document['kind']}.txt", view)
+        text = self._rendered("text", f"{document['kind']}.txt", view)
         text = re.sub(r"[ \t]+\n", "\n", text)
         text = re.sub(r"\n{4,}", "\n\n\n", text).strip() + "\n"
         for name, slot in slots.items():
             text = text.replace(slot, lesson[name]["text"].strip("\n"))
         return _CONTROLS.sub("", text)
 
-    def _rendered(
-        self, environment: ImmutableSandboxedEnvironment, name: str, view: Mapping[str, Any]
-    ) -> str:
+    def _rendered(self, kind: Literal["html", "text"], name: str, view: Mapping[str, Any]) -> str:
+        environment = self._environment(self.languages.of(view["lang"]), html=kind == "html")
         try:
             return environment.get_template(name).render(view)
         except TemplateError as wrong:
             raise CourseError(f"templates/email/{name} cannot be used: {wrong}") from wrong
 
+    def _environment(self, language: Language, *, html: bool) -> ImmutableSandboxedEnvironment:
+        """Sentences are put into a template when it is compiled: one for each language."""
+        which = (language.tag, html)
+        if which not in self._environments:
+            self._environments[which] = _environment(self._folder, language, autoescape=html)
+        return self._environments[which]
+
     def _view(self, document: Document, marks: Marks) -> dict[str, Any]:
         """Plain data for the templates: texts come as {"html": ..., "text": ...}."""
-        words = Words(marks, f"{self._base_url}/assets/{quote(document['course']['key'])}/")
-        language = document["language"] or "en"
-        rtl = language.split("-")[0].lower() in _RTL
+        tag = document["language"] or "en"
+        language, rtl = self.languages.of(tag), direction(tag) == "rtl"
+        assets = f"{self._base_url}/assets/{quote(document['course']['key'])}/"
+        words = Words(marks, assets, language)
         view: dict[str, Any] = {
             "kind": document["kind"],
-            "lang": language,
+            "lang": tag,
             "dir": "rtl" if rtl else "ltr",
             "start": "right" if rtl else "left",
             "course": document["course"],
@@ -170,7 +177,8 @@ class Layout:
             own = document["lesson"]
             if document["kind"] == "nudge":
                 view["turn"] = document["turn"]
-                own = own | {"subject": f"In five minutes: {own['title']}"}
+                subject = language.gettext(N_("In five minutes: %(lesson)s"), lesson=own["title"])
+                own = own | {"subject": subject}
             view["subject"] = words.plain(own["subject"])
             view["preheader"] = words.plain(own["preheader"])
             if not view["preheader"]["text"]:
@@ -179,8 +187,10 @@ class Layout:
                     or f"{lesson['title']['text']} · {document['course']['title']}"
                 )
         else:
-            view["subject"] = words.as_is(_SUBJECTS[document["kind"]] + document["course"]["title"])
-            view["preheader"] = words.as_is(_PREHEADERS[document["kind"]])
+            subject, preheader = _NOTICES[document["kind"]]
+            title = document["course"]["title"]
+            view["subject"] = words.as_is(language.gettext(subject, course=title))
+            view["preheader"] = words.as_is(language.gettext(preheader))
         return view
 
 
@@ -213,19 +223,28 @@ def _deeds(document: Document, words: Words) -> dict[str, Any] | None:
     }
 
 
-_SUBJECTS = {
-    "confirm": "Please confirm: ",
-    "links": "Your links: ",
-    "address": "Please confirm your new address: ",
-    "moved": "Your address was changed: ",
-    "taken": "About a change of address: ",
-}
-_PREHEADERS = {
-    "confirm": "One button, and your course can begin. Nothing is sent before it.",
-    "links": "You are already on this course. Here is the way to your page.",
-    "address": "One button, and your course comes here. Nothing changes before it.",
-    "moved": "Your course goes to another address now. Was it not you? Take it back here.",
-    "taken": "This address has a place of its own here. Nothing has changed.",
+#: Subject, and what the inbox shows beside it.
+_NOTICES = {
+    "confirm": (
+        N_("Please confirm: %(course)s"),
+        N_("One button, and your course can begin. Nothing is sent before it."),
+    ),
+    "links": (
+        N_("Your links: %(course)s"),
+        N_("You are already on this course. Here is the way to your page."),
+    ),
+    "address": (
+        N_("Please confirm your new address: %(course)s"),
+        N_("One button, and your course comes here. Nothing changes before it."),
+    ),
+    "moved": (
+        N_("Your address was changed: %(course)s"),
+        N_("Your course goes to another address now. Was it not you? Take it back here."),
+    ),
+    "taken": (
+        N_("About a change of address: %(course)s"),
+        N_("This address has a place of its own here. Nothing has changed."),
+    ),
 }
 
 
@@ -237,7 +256,9 @@ def wrap(text: str, indent: str = "") -> str:
     )  # fmt: skip
 
 
-def _environment(folder: Path, *, autoescape: bool) -> ImmutableSandboxedEnvironment:
+def _environment(
+    folder: Path, language: Language, *, autoescape: bool
+) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(folder),
         autoescape=autoescape,
@@ -248,7 +269,12 @@ def _environment(folder: Path, *, autoescape: bool) -> ImmutableSandboxedEnviron
     )
     # A sentence may run over several lines of a template; to a translator it is one.
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(  # type: ignore[attr-defined]
+        language.translations, newstyle=True
+    )
+    environment.filters["kind"] = lambda kind: language.gettext(kind) if kind else ""
+    if not autoescape:
+        environment.filters["wrap"] = wrap
     return environment
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from course import markup
+from course.language import Language
 from course.mail.holes import Marks
 from course.mail.mime import clean
 from course.rendering import htmltree
@@ -25,18 +26,20 @@ _OPENING, _PREHEADER = 40, 110
 _TAG = re.compile(r"<[A-Za-z][^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*)*>")
 _RELATIVE = re.compile(r'(\s(?:src|href)=")(?![a-zA-Z][a-zA-Z0-9+.-]*:|#|zq[0-9a-f]{10}n)([^"]+)"')
 #: A list of tasks has marks of its own and needs no bullets.
-_TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="(?:done|to do)">)')
+_TASKS = re.compile(r'<ul>(\s*<li>(?:\s*<p>)?\s*<span role="img" aria-label="[^"]*">[☐☑]</span>)')
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """Turns an author's texts into marked HTML and marked plain text.
 
-    `assets` is where the course's own files are served, with a slash at the end.
+    `assets` is where the course's own files are served, with a slash at the end; `language` is
+    that of the sentences around an author's own.
     """
 
     marks: Marks
     assets: str
+    language: Language
 
     def rich(self, source: str) -> dict[str, str]:
         """A field with inline Markdown."""
@@ -47,7 +50,9 @@ class Words:
 
     def prose(self, source: str) -> dict[str, str]:
         """A body of Markdown."""
-        html = _TASKS.sub(r'<ul class="tasks">\1', self.marks.hide(markup.to_html(source)))
+        html = _TASKS.sub(
+            r'<ul class="tasks">\1', self.marks.hide(markup.to_html(source, self.language))
+        )
         return {"html": trusted(self._absolute(html)), "text": self._text(html)}
 
     def before_first_heading(self, source: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -149,11 +154,12 @@ def _checklist(items: list[dict[str, Any]], words: Words) -> list[dict[str, Any]
     roles = list(dict.fromkeys(item["audience"] for item in items))
     ordered = sorted(items, key=lambda item: roles.index(item["audience"]))
     groups = []
+    gettext = words.language.gettext
     for role, members in groupby(ordered, key=lambda item: str(item["audience"])):
         entries = []
         for item in members:
-            notes = [f"{item['minutes']} min" if item["minutes"] else ""]
-            notes.append("later this week" if item["later"] else "")
+            notes = [gettext("%(minutes)s min", minutes=item["minutes"]) if item["minutes"] else ""]
+            notes.append(gettext("later this week") if item["later"] else "")
             note = ", ".join(filter(None, notes))
             entries.append(words.rich(item["text"]) | {"note": note, "starred": item["starred"]})
         # One role for everybody needs no heading.

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from course.finish import tasks_of
+from course.language import ENGLISH, Language
 from course.links import Links
 from course.mail.deeds import sample_deeds
 from course.mail.mime import clean
@@ -26,7 +27,7 @@ from scheduler.domain.delivery import (
 )
 from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.domain.learner import Learner
-from scheduler.domain.syllabus import Cadence
+from scheduler.domain.syllabus import EVERY_DAY, Cadence
 
 if TYPE_CHECKING:
     from course.catalog import Course
@@ -34,15 +35,21 @@ if TYPE_CHECKING:
 #: Who previews are written to.
 SAMPLE = Learner(0, "ada@example.org", "Ada", "Europe/London", "en")
 _MAX_NAME = 60
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
 
 
-def values_of(names: Iterable[str], claimed: Claimed, links: Links) -> dict[str, str]:
-    """The named values of one learner, and no others: every link costs a signature."""
-    return {name: _VALUES[name](claimed, links) for name in names}
+def values_of(
+    names: Iterable[str], claimed: Claimed, links: Links, language: Language = ENGLISH
+) -> dict[str, str]:
+    """The named values of one learner, and no others: every link costs a signature.
+
+    `language` is the one the mail is written in.
+    """
+    return {
+        name: said(claimed, language)
+        if (said := _SAID.get(name))
+        else _VALUES[name](claimed, links)
+        for name in names
+    }
 
 
 @lru_cache(maxsize=10_000)
@@ -52,25 +59,30 @@ def first_name(name: str) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def days_in_words(cadence: Cadence) -> str:
+def days_in_words(cadence: Cadence, language: Language) -> str:
     """`every day`, `Monday to Friday`, `every 3 days`."""
+    days = say_days(cadence.weekdays, language)
     if cadence.every_days == 1:
-        return say_days(cadence.weekdays)
-    rhythm = "once a week" if cadence.every_days == 7 else f"every {cadence.every_days} days"
-    days = say_days(cadence.weekdays)
-    return rhythm if days == "every day" else f"{rhythm} ({days})"
+        return days
+    if cadence.every_days == 7:
+        rhythm = language.gettext("once a week")
+    else:
+        rhythm = language.gettext("every %(gap)s days", gap=cadence.every_days)
+    return rhythm if cadence.weekdays == EVERY_DAY else f"{rhythm} ({days})"
 
 
 @lru_cache(maxsize=1_000)
-def hour_in_words(cadence: Cadence) -> str:
+def hour_in_words(cadence: Cadence, language: Language) -> str:
     """`07:00`."""
-    return f"{cadence.hour.hour:02}:{cadence.hour.minute:02}"
+    return language.hour(cadence.hour)
 
 
-def instant_in_words(instant: datetime) -> str:
+def instant_in_words(instant: datetime, language: Language) -> str:
     """`22 November 2026 at 18:54 UTC`."""
     at = instant.astimezone(UTC)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year} at {at.hour:02}:{at.minute:02} UTC"
+    return language.gettext(
+        "%(date)s at %(hour)s UTC", date=language.date(at.date()), hour=language.hour(at.time())
+    )
 
 
 def masked(address: str) -> str:
@@ -97,12 +109,18 @@ def pretended(course: Course, key: str, learner: Learner, now: datetime) -> Clai
     return Claimed(delivery, enrollment, learner, deeds)
 
 
+#: Said in the language of the mail.
+_SAID: dict[str, Callable[[Claimed, Language], str]] = {
+    "learner.hour": lambda claimed, language: hour_in_words(claimed.enrollment.cadence, language),
+    "learner.days": lambda claimed, language: days_in_words(claimed.enrollment.cadence, language),
+    "learner.asked_at": lambda claimed, language: instant_in_words(
+        claimed.delivery.created_at, language
+    ),
+}
+#: The same in every language.
 _VALUES: dict[str, Callable[[Claimed, Links], str]] = {
     "learner.first_name": lambda claimed, _: first_name(claimed.learner.first_name),
-    "learner.hour": lambda claimed, _: hour_in_words(claimed.enrollment.cadence),
-    "learner.days": lambda claimed, _: days_in_words(claimed.enrollment.cadence),
     "learner.address": lambda claimed, _: claimed.delivery.to_addr,
-    "learner.asked_at": lambda claimed, _: instant_in_words(claimed.delivery.created_at),
     "learner.new_address": lambda claimed, _: masked(claimed.learner.address),
     "learner.code": lambda claimed, links: links.code(claimed.delivery.id),
     "url.confirm": lambda claimed, links: links.confirm(claimed.enrollment.id),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from course.language import ENGLISH, N_, Language
 from course.rendering.htmltree import Element, Ready
 
 #: Rules that make links and code of ours safe to see: no class or attribute of an author's stays.
@@ -31,17 +32,41 @@ _PRESENTATION: dict[str, str | list[str]] = {
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _CALLOUT = re.compile(r"\s*\[!(?P<kind>[A-Za-z][\w-]*)\][+-]?[ \t]*")
 #: What other tools call a callout, and what we write above it.
-_LABELS = {"tldr": "In short", "faq": "Question", "todo": "To do", "hint": "Tip"}
+_LABELS = {
+    "tldr": N_("In short"), "faq": N_("Question"), "todo": N_("To do"), "hint": N_("Tip"),
+    "note": N_("Note"), "tip": N_("Tip"), "important": N_("Important"), "warning": N_("Warning"),
+    "caution": N_("Caution"), "info": N_("Info"), "example": N_("Example"), "quote": N_("Quote"),
+    "question": N_("Question"), "danger": N_("Danger"), "success": N_("Success"),
+    "summary": N_("Summary"), "abstract": N_("Abstract"),
+}  # fmt: skip
 MAX_IMAGE_WIDTH = 600
 
 
-def make_mail_safe(root: Element) -> None:
-    """Change the tree in place."""
+class _Ours(str):
+    """A word that no author wrote: it is said in the language of the lesson."""
+
+    __slots__ = ()
+
+
+def make_mail_safe(root: Element, language: Language = ENGLISH) -> None:
+    """Change the tree in place. `language` is that of the words we put in."""
     _shift_headings(root)
     _rewrite_children(root)
+    _say_ours(root, language)
     _spell_out_abbreviations(root)
     for element in root.walk():
         _drop_attributes(element)
+
+
+def _say_ours(root: Element, language: Language) -> None:
+    for element in root.walk():
+        element.children = [
+            language.gettext(str(child)) if isinstance(child, _Ours) else child
+            for child in element.children
+        ]
+        for name, value in element.attrs.items():
+            if isinstance(value, _Ours):
+                element.attrs[name] = language.gettext(str(value))
 
 
 def _rewrite_children(parent: Element) -> None:
@@ -114,8 +139,8 @@ def _shift_headings(root: Element) -> None:
 def _checkbox(element: Element) -> list[Element | str]:
     if element.attr("type") != "checkbox":
         return []
-    mark, words = ("☑", "done") if "checked" in element.attrs else ("☐", "to do")
-    return [Element("span", {"role": "img", "aria-label": words}, [mark])]
+    mark, words = ("☑", N_("done")) if "checked" in element.attrs else ("☐", N_("to do"))
+    return [Element("span", {"role": "img", "aria-label": _Ours(words)}, [mark])]
 
 
 def _link(element: Element) -> list[Element | str]:
@@ -147,7 +172,7 @@ def _division(element: Element) -> list[Element | str]:
             _trim_end(item)
         return [
             Element("hr"),
-            Element("p", {"class": "notes"}, [Element("strong", {}, ["Notes"])]),
+            Element("p", {"class": "notes"}, [Element("strong", {}, [_Ours(N_("Notes"))])]),
             *notes,
         ]
     if element.has_class("admonition"):
@@ -217,7 +242,7 @@ def _callout_line(child: Element | str) -> re.Match[str] | None:
 
 def _label(kind: str) -> str:
     word = kind.lower().replace("-", " ")
-    return _LABELS.get(word, word[:1].upper() + word[1:])
+    return _Ours(_LABELS.get(word, word[:1].upper() + word[1:]))
 
 
 def _callout(label: list[Element | str], body: list[Element | str]) -> Element:

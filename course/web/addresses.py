@@ -11,6 +11,8 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
+from course.web.speaking import gettext, speaking
+
 #: Mailbox providers many people use; a near miss of one of these is probably a slip.
 _COMMON = (
     "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com",
@@ -45,17 +47,23 @@ def read_address(typed: str) -> str:
     """
     typed = typed.strip().removeprefix("mailto:").strip("<>")
     if not typed:
-        raise BadAddress("Enter your email address, like name@example.com.")
+        raise BadAddress(gettext("Enter your email address, like name@example.com."))
     if "@" not in typed:
-        raise BadAddress("An email address has an @ in it, like name@example.com.")
+        raise BadAddress(gettext("An email address has an @ in it, like name@example.com."))
     try:
         # `.test` never exists on the internet, so accepting it harms nobody and helps trials.
         found = validate_email(typed, check_deliverability=False, test_environment=True)
     except EmailNotValidError as problem:
-        raise BadAddress(f"{_sentence(str(problem))} Write it like name@example.com.") from None
+        if speaking().is_english:
+            wrong = f"{_sentence(str(problem))} Write it like name@example.com."
+        else:  # the library explains in English only
+            wrong = gettext("This cannot be an email address. Write it like name@example.com.")
+        raise BadAddress(wrong) from None
     if found.ascii_email is None:
         raise BadAddress(
-            "We cannot write to letters with accents before the @ yet. Use another address."
+            gettext(
+                "We cannot write to letters with accents before the @ yet. Use another address."
+            )
         )
     # The library counts only the whole address unless it is strict; servers count both
     # (RFC 5321 4.5.3.1.1).
@@ -65,7 +73,7 @@ def read_address(typed: str) -> str:
             " Use another address."
         )
     if len(found.ascii_email) > 254:
-        raise BadAddress("This address is longer than 254 characters. Use a shorter one.")
+        raise BadAddress(gettext("This address is longer than 254 characters. Use a shorter one."))
     return found.ascii_email
 
 

@@ -19,7 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from course.web import api, assets, desk, guard, health, outbox, webhooks
+from course.language import N_, Language
+from course.paths import template_folders
+from course.web import api, assets, desk, guard, health, outbox, speaking, webhooks
 from course.web.admin import learners, session, today
 from course.web.learner import (
     certificate,
@@ -39,7 +41,6 @@ from course.web.learner import (
     read,
     signup,
 )
-from course.web.pages import template_folders
 from course.web.school import School
 from scheduler.errors import DatabaseUnavailable
 
@@ -47,19 +48,22 @@ _SIGNUP = re.compile(r"/courses/[^/]+/signup")
 
 #: Status -> heading and what to do next.
 _WORDS = {
-    401: ("Please log in", "The admin pages open with a one-time link."),
+    401: (N_("Please log in"), N_("The admin pages open with a one-time link.")),
     403: (
-        "This form came from somewhere else",
-        "For your safety it was not accepted. Open the page here again and press its button.",
+        N_("This form came from somewhere else"),
+        N_("For your safety it was not accepted. Open the page here again and press its button."),
     ),
-    404: ("Nothing here", "This address does not exist, or not any more."),
-    405: ("Not this way", "Open the page again and use its own button."),
-    413: ("That is too much", "The form was larger than any of ours. Send less text."),
+    404: (N_("Nothing here"), N_("This address does not exist, or not any more.")),
+    405: (N_("Not this way"), N_("Open the page again and use its own button.")),
+    413: (N_("That is too much"), N_("The form was larger than any of ours. Send less text.")),
     500: (
-        "Something broke on our side",
-        "It has been written down. Nothing you did is lost; try again in a moment.",
+        N_("Something broke on our side"),
+        N_("It has been written down. Nothing you did is lost; try again in a moment."),
     ),
-    503: ("Back in a moment", "The database cannot be reached just now. Try again in a minute."),
+    503: (
+        N_("Back in a moment"),
+        N_("The database cannot be reached just now. Try again in a minute."),
+    ),
 }
 
 
@@ -77,7 +81,7 @@ def create_app(school: School) -> FastAPI:
     https = tools.secure
 
     def refuse(request: Request, status: int) -> Response:
-        heading, message = _WORDS.get(status, _WORDS[500])
+        heading, message = map(speaking.gettext, _WORDS.get(status, _WORDS[500]))
         if request.url.path.startswith("/api/"):
             return JSONResponse({"detail": f"{heading}. {message}"}, status_code=status)
         if status == 401:
@@ -126,6 +130,13 @@ def create_app(school: School) -> FastAPI:
             webhooks.MAX_BODY if path.startswith("/webhooks/") else guard.MAX_BODY
         ),
     )
+    # Outermost, so that a refusal of the guard is written in the visitor's language as well.
+    app.add_middleware(
+        speaking.Listener,
+        languages=tools.pages.languages,
+        root=tools.pages.root,
+        at_home=lambda: _at_home(tools),
+    )
     for door in (front, signup, inbox, code, confirm, read, learn, keeping, done, certificate):
         app.include_router(door.router)
     for door in (manage, easing, data, moving, leave, lost):
@@ -143,6 +154,12 @@ def create_app(school: School) -> FastAPI:
     app.add_api_route("/favicon.ico", _icon(tools), include_in_schema=False)
     app.mount("/static", _static(template_folders(school.settings.templates)), name="static")
     return app
+
+
+def _at_home(tools: desk.Desk) -> Language:
+    """The language of the courses, where they all have the same."""
+    spoken = {course.language for course in tools.school.catalog.courses().values()}
+    return tools.pages.languages.of(*(spoken if len(spoken) == 1 else ()))
 
 
 def _icon(tools: desk.Desk) -> Callable[[], Response]:

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from course.catalog import Course
-from course.web.pages import Pages, template_folders
+from course.paths import template_folders
+from course.web.pages import Pages
 from course.web.quotas import Quotas
 from course.web.school import School
 from course.web.sealing import Sealer
@@ -109,4 +110,5 @@ def course_or_404(desk: Desk, key: str) -> Course:
     course = desk.school.catalog.course(key)
     if course is None:
         raise HTTPException(404)
+    desk.pages.speak_of(course)
     return course

@@ -11,7 +11,6 @@ from datetime import time
 from typing import Any
 
 from wtforms import Form, SelectMultipleField, StringField, ValidationError
-from wtforms.validators import InputRequired
 
 from course.pace_words import (
     DAY_NAMES,
@@ -21,7 +20,9 @@ from course.pace_words import (
     say_days,
     write_days,
 )
+from course.web import words
 from course.web.addresses import BadAddress, read_address
+from course.web.speaking import gettext, speaking
 from scheduler import zones
 from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence
 
@@ -53,9 +54,9 @@ def read_first_name(typed: str) -> str:
     """A first name on one line. Raises ValueError, saying what is allowed."""
     name = _stripped(typed)
     if len(name) > 60:
-        raise ValueError("Use at most 60 characters, or leave the name out.")
+        raise ValueError(gettext("Use at most 60 characters, or leave the name out."))
     if any(_is_odd(letter) for letter in name) or "://" in name or "=?" in name:
-        raise ValueError("Write a first name only, or leave it out.")
+        raise ValueError(gettext("Write a first name only, or leave it out."))
     return name
 
 
@@ -69,15 +70,26 @@ def _name(_form: Form, field: StringField) -> None:
 def _hour(_form: Form, field: StringField) -> None:
     try:
         field.data = f"{parse_hour(field.data or ''):%H:%M}"
-    except PaceError as problem:
-        raise ValidationError(f"{problem}.") from None
+    except PaceError:
+        wrong = gettext(
+            "“%(typed)s” is not an hour. Write 7, 07:00 or 18:30.", typed=_stripped(field.data)
+        )
+        raise ValidationError(wrong) from None
 
 
 def _days(_form: Form, field: StringField) -> None:
     try:
         field.data = write_days(parse_days(field.data or ""))
-    except PaceError as problem:
-        raise ValidationError(f"{problem}.") from None
+    except PaceError:
+        wrong = gettext(
+            "“%(typed)s” are no days. Choose some from the list.", typed=_stripped(field.data)
+        )
+        raise ValidationError(wrong) from None
+
+
+def _some_day(_form: Form, field: SelectMultipleField) -> None:
+    if not field.data:
+        raise ValidationError(gettext("Choose at least one day, or pause the course instead."))
 
 
 class SignupForm(Form):  # type: ignore[misc]
@@ -105,7 +117,7 @@ class SignupForm(Form):  # type: ignore[misc]
     def days_said(self) -> str:
         """The chosen days in words; as typed when they cannot be read."""
         try:
-            return say_days(parse_days(self.days.data))
+            return say_days(parse_days(self.days.data), speaking())
         except PaceError:
             return str(self.days.data)
 
@@ -117,7 +129,7 @@ class PaceForm(Form):  # type: ignore[misc]
     hour = StringField(validators=[_hour])
     days = SelectMultipleField(
         choices=list(DAY_NAMES),
-        validators=[InputRequired("Choose at least one day, or pause the course instead.")],
+        validators=[_some_day],
     )
     timezone = StringField(filters=[_stripped])
 
@@ -173,15 +185,18 @@ def day_choices(weekdays: frozenset[int]) -> list[tuple[str, str]]:
     usual = [EVERY_DAY, WEEKDAYS]
     if weekdays not in usual:
         usual.insert(0, weekdays)
-    return [(write_days(days), say_days(days)) for days in usual]
+    return [(write_days(days), say_days(days, speaking())) for days in usual]
 
 
 def zone_groups(chosen: str) -> dict[str, list[tuple[str, str]]]:
-    """Region -> [(zone, city)], with the chosen zone always among them."""
+    """Region -> [(zone, city)], with the chosen zone always among them, as they are called here."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for name in sorted({*zones.places(), chosen}):
         region, slash, city = name.partition("/")
-        groups.setdefault(region if slash else "Other", []).append(
-            (name, (city if slash else name).replace("_", " ").replace("/", ", "))
+        groups.setdefault(words.region_in_words(region if slash else "Other"), []).append(
+            (name, words.city_in_words(name, city or name))
         )
+    if not speaking().is_english:
+        for cities in groups.values():
+            cities.sort(key=lambda entry: unicodedata.normalize("NFKD", entry[1]).casefold())
     return groups

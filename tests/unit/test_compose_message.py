@@ -395,7 +395,7 @@ class SlowWay:
         assert course is not None
         key = re.sub(r"-\d$", "", key)
         if key in KINDS:
-            document = describe_notice(KINDS[key], course)
+            document = describe_notice(KINDS[key], course, "en")
         else:
             document = describe(course, (course.lessons | course.letters)[key])
         marks = school._marks(document)

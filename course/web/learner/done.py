@@ -16,6 +16,7 @@ from course.web.desk import LOOK, AtDesk, Desk, Posted, text
 from course.web.learner.received import FELT, asked_by, felt
 from course.web.learner.standing import Standing, newest_begun, outlook, standing_of
 from course.web.learner.trouble import trouble
+from course.web.speaking import gettext
 from scheduler.domain.delivery import Claimed, original_key
 from scheduler.errors import NotAllowed
 from scheduler.store import ledger
@@ -123,7 +124,9 @@ def _page(desk: Desk, token: str, found: _Lesson) -> Response:
 def _heading(done: int, total: int) -> str:
     """Says "Three down.", and at the end "All five done."."""
     if done == 0 or total == 1:  # the lesson has left the course, or is all of it
-        return "Done."
+        return gettext("Done.")
     if done == total:
-        return "Both done." if total == 2 else f"All {words.number(total)} done."
-    return f"{words.number(done).capitalize()} down."
+        if total == 2:
+            return gettext("Both done.")
+        return gettext("All %(number)s done.", number=words.number(total))
+    return gettext("%(number)s down.", number=words.number(done).capitalize())

@@ -21,6 +21,7 @@ from course.web.addresses import mailbox, suggestion
 from course.web.desk import LOOK, AtDesk, Desk, Posted, course_or_404, text
 from course.web.learner import front, returning, waiting
 from course.web.learner.front import Seen, course_page
+from course.web.speaking import asked_for
 from scheduler.enrolling import Asked
 
 router = APIRouter(include_in_schema=False)
@@ -107,7 +108,7 @@ def _asked(
         timezone=person.timezone or None,
         hour=parse_hour(person.hour),
         weekdays=parse_days(person.days),
-        language=course.language,
+        language=asked_for() or course.language,
         consent=desk.visitors.consent(
             request, "signup", seen.text, f"web:{request.url.path} page {seen.version}"
         ),

@@ -13,6 +13,7 @@ from course.lesson import Lesson
 from course.links import Purpose
 from course.web import words
 from course.web.desk import Desk
+from course.web.speaking import gettext
 from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
 from scheduler.domain.enrollment import Enrollment, EnrollmentState, StopReason
 from scheduler.domain.learner import Learner
@@ -241,10 +242,12 @@ def standing_of(desk: Desk, tx: Tx, run: Enrollment) -> Standing | None:
     learner = people.learner(tx, run.learner_id)
     if learner is None:
         return None
+    course = desk.school.catalog.course(run.course)
+    desk.pages.speak_to(learner, course)
     return Standing(
         run=run,
         learner=learner,
-        course=desk.school.catalog.course(run.course),
+        course=course,
         deliveries=tuple(ledger.deliveries_of(tx, run.id)),
         ticks=tuple(ticks.ticks_of(tx, run.id)),
         now=desk.school.clock.now(),
@@ -256,35 +259,47 @@ def outlook(standing: Standing) -> str:
     run, now = standing.run, standing.now
     match run.state:
         case EnrollmentState.PENDING:
-            return "Not confirmed yet: press the button in the mail we sent you."
+            return gettext("Not confirmed yet: press the button in the mail we sent you.")
         case EnrollmentState.COMPLETED if standing.finished:
-            return "You have finished this course. Your lessons stay here."
+            return gettext("You have finished this course. Your lessons stay here.")
         case EnrollmentState.COMPLETED:
-            return (
+            return gettext(
                 "You have had every lesson, and they stay here. The course is finished once you"
                 " have done what each one asks: in any order, and there is no rush."
             )
         case EnrollmentState.STOPPED if run.reason == StopReason.BOUNCED:
-            return "Mail to your address came back for good, so nothing more is sent to it."
+            return gettext(
+                "Mail to your address came back for good, so nothing more is sent to it."
+            )
         case EnrollmentState.STOPPED:
-            return "You have left this course. Nothing more will come."
+            return gettext("You have left this course. Nothing more will come.")
         case EnrollmentState.PAUSED:
             return _paused(standing)
     ref, at = standing.next_lesson, standing.next_at
     if ref is None:
-        return "That was the last lesson. A closing note is on its way."
+        return gettext("That was the last lesson. A closing note is on its way.")
     if at is None:
-        return f"Lesson {ref.position} is still being written. It comes as soon as it is ready."
+        return gettext(
+            "Lesson %(number)s is still being written. It comes as soon as it is ready.",
+            number=ref.position,
+        )
     if at <= now:
-        return f"Lesson {ref.position} is on its way."
-    when = words.in_words(at, run.timezone, now)
-    return f"Lesson {ref.position} comes {when} ({words.zone_in_words(run.timezone)})."
+        return gettext("Lesson %(number)s is on its way.", number=ref.position)
+    return gettext(
+        "Lesson %(number)s comes %(when)s (%(zone)s).",
+        number=ref.position,
+        when=words.in_words(at, run.timezone, now),
+        zone=words.zone_in_words(run.timezone),
+    )
 
 
 def _paused(standing: Standing) -> str:
     run, ref = standing.run, standing.next_lesson
-    waits = f" Lesson {ref.position} waits for you." if ref else ""
+    waits = gettext("Lesson %(number)s waits for you.", number=ref.position) if ref else ""
     if run.paused_until is None:
-        return f"Paused until you resume.{waits}"
-    day = words.day_in_words(run.paused_until, run.timezone, standing.now)
-    return f"Paused. It goes on {day}.{waits} Nothing is lost."
+        said = [gettext("Paused until you resume."), waits]
+    else:
+        day = words.day_in_words(run.paused_until, run.timezone, standing.now)
+        goes_on = gettext("Paused. It goes on %(day)s.", day=day)
+        said = [goes_on, waits, gettext("Nothing is lost.")]
+    return " ".join(filter(None, said))
