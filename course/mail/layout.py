@@ -231,7 +231,7 @@ _NOTICES = {
     ),
     "links": (
         N_("Your links: %(course)s"),
-        N_("You are already on this course. Here is the way to your page."),
+        N_("Your place is kept. Here is the way to your page."),
     ),
     "address": (
         N_("Please confirm your new address: %(course)s"),
