@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -152,7 +153,9 @@ def create_app(school: School) -> FastAPI:
     app.add_api_route("/robots.txt", _robots, include_in_schema=False)
     # Browsers ask for it beside pages that are none of our templates, such as a mail shown alone.
     app.add_api_route("/favicon.ico", _icon(tools), include_in_schema=False)
-    app.mount("/static", _static(template_folders(school.settings.templates)), name="static")
+    # Packed: they hold no secret that the length of a packed page could give away.
+    static = GZipMiddleware(_static(template_folders(school.settings.templates)), minimum_size=500)
+    app.mount("/static", static, name="static")
     return app
 
 
