@@ -166,4 +166,6 @@ def _act(desk: Desk, token: str, act: Callable[[Standing], str]) -> Response:
     except NotAllowed:
         # The page was older than the facts: show them as they are now.
         did = "not-now"
+    # Whoever presses a button here has come by: nothing is quiet that needs a nudge.
+    desk.school.enrolling.come_by(standing.run.id)
     return desk.pages.go(f"/manage/{token}?did={did}")

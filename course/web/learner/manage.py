@@ -87,6 +87,7 @@ def save(desk: AtDesk, request: Request, posted: Posted, token: str) -> Response
         )
     except NotAllowed:  # erased a moment ago
         return trouble(desk, "manage")
+    desk.school.enrolling.come_by(standing.run.id)
     return desk.pages.go(f"/manage/{token}?did=saved")
 
 

@@ -10,6 +10,7 @@ from scheduler.domain.enrollment import EnrollmentState
 from scheduler.store import ledger, nudges, people
 from tests.little_browser import forms
 from tests.little_school import agreed
+from tests.private_page import visited_at
 
 EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -250,6 +251,16 @@ def test_nudges_are_switched_off_and_on_again(school, browser, run, link):
             assert nudges.wanted(tx, run) is bool(wanted)
             consents = people.consents_of(tx, school.run(run).learner_id)
     assert [consent.action for _, consent in consents].count("nudges") == 2
+
+
+def test_pressing_a_button_or_saving_is_a_visit(school, browser, run, link):
+    assert visited_at(school, run) is None
+    press(browser, link, "later", days="1")
+    first = visited_at(school, run)
+    assert first == school.clock.now()
+    school.clock.advance(timedelta(hours=2))
+    press(browser, link, "", **pace(first_name="Zoe"))
+    assert visited_at(school, run) == first + timedelta(hours=2)
 
 
 @pytest.mark.parametrize("button", ["later", "rhythm", "again", "over", "pause", "resume", "next"])
