@@ -17,13 +17,12 @@ from sqlalchemy import Integer, Select, String, bindparam, literal, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.domain.learner import Learner
 from scheduler.domain.syllabus import Cadence
 from scheduler.store import batch, upsert
 from scheduler.store.columns import UtcTime
 from scheduler.store.database import Tx
 from scheduler.store.enrollments import tzdata_version, written_at
-from scheduler.store.mapping import LEARNER, from_cadence, to_learner
+from scheduler.store.mapping import from_cadence
 from scheduler.store.tables import RowId, enrollments, learners
 
 #: Rows of an import that go into one statement.
@@ -89,30 +88,6 @@ def address_key(address: str) -> str:
         except idna.IDNAError:
             domain = domain.casefold()
     return f"{local.casefold()}{at}{domain.lower()}"
-
-
-def add_learner(
-    tx: Tx, *, address: str, first_name: str, timezone: str, language: str, now: datetime
-) -> Learner:
-    """A new person, or the one who has this address already, also under a concurrent twin."""
-    key = address_key(address)
-    statement = (
-        upsert.insert(tx.dialect.name, learners)
-        .values(
-            address=address,
-            address_key=key,
-            first_name=batch.line(first_name),
-            timezone=timezone,
-            language=language,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(*LEARNER)
-    )
-    row = tx.execute(statement).one_or_none()
-    if row is None:
-        row = tx.execute(select(*LEARNER).where(learners.c.address_key == key)).one()
-    return to_learner(row)
 
 
 def add_many(tx: Tx, rows: Sequence[NewRun], now: datetime) -> list[Added]:

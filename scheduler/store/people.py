@@ -35,7 +35,7 @@ from scheduler.store.enrollments import (
     stranded,
 )
 from scheduler.store.facts import AuditRow, add_audit, audit_trail, get_meta, set_meta
-from scheduler.store.joining import Added, NewRun, add_learner, add_many, address_key
+from scheduler.store.joining import Added, NewRun, add_many, address_key
 from scheduler.store.mapping import CONSENT, LEARNER, to_consent, to_learner
 from scheduler.store.suppressions import (
     Suppression,
@@ -68,7 +68,6 @@ __all__ = [
     "add_consent",
     "add_consents",
     "add_enrollment",
-    "add_learner",
     "add_many",
     "address_key",
     "addresses",

@@ -15,7 +15,8 @@ from scheduler.domain.delivery import Claimed, Delivery, DeliveryKind, DeliveryS
 from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.domain.learner import Consent
 from scheduler.domain.syllabus import Cadence
-from scheduler.store import Database, Tx, claims, ledger, people
+from scheduler.store import Database, Tx, asking, claims, ledger, people
+from scheduler.store.asking import Newcomer
 from scheduler.store.claims import Mark, Marked
 from scheduler.store.ledger import NewDelivery, Settlement
 
@@ -42,14 +43,9 @@ class Room:
         **fields: Any,
     ) -> Enrollment:
         """A person (a new one if no address is given) and a run."""
-        person = people.add_learner(
-            tx,
-            address=address or f"p{next(self.numbers)}@example.org",
-            first_name="Ada",
-            timezone="Europe/Berlin",
-            language="en",
-            now=self.now,
-        )
+        address = address or f"p{next(self.numbers)}@example.org"
+        who = Newcomer(address, "Ada", "Europe/Berlin", "en")
+        [person] = asking.come_in(tx, {people.address_key(address): who}, self.now).values()
         run = people.add_enrollment(
             tx,
             learner_id=person.id,

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.syllabus import Cadence
-from scheduler.store import enrollments, ledger, people
+from scheduler.store import asking, enrollments, ledger, people
+from scheduler.store.asking import Newcomer
 from scheduler.store.people import NewRun
 from scheduler.store.tables import metadata
 
@@ -189,14 +190,8 @@ def test_twenty_signups_at_once_make_one_person_and_one_run(room: Room) -> None:
     def sign_up() -> None:
         barrier.wait()
         with room.db.write() as tx:
-            person = people.add_learner(
-                tx,
-                address="ada@example.org",
-                first_name="",
-                timezone="UTC",
-                language="en",
-                now=room.now,
-            )
+            who = Newcomer("ada@example.org", "", "UTC", "en")
+            [person] = asking.come_in(tx, {"ada@example.org": who}, room.now).values()
             run = second_run(room, tx, person.id)
             begun.append(None if run is None else run.id)
 
