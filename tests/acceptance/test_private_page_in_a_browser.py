@@ -26,7 +26,7 @@ def run(site) -> int:
     rewrite(site, 2, CHECKLIST + NOTES)
     number = site.join(first_name="Zoë")
     site.work()
-    site.pass_time(timedelta(days=1), tick=timedelta(hours=4))
+    site.pass_time(timedelta(days=1))
     return number
 
 

@@ -251,7 +251,7 @@ def test_leaving_everything_ends_every_course_and_all_mail(two):
     again = school.enrolling.sign_up("second", "zoe@example.com", consent=agreed())
     assert again.outcome == "suppressed"
     before = len(school.mails())
-    school.pass_time(timedelta(days=3), tick=timedelta(hours=6))
+    school.pass_time(timedelta(days=3))
     assert len(school.mails()) == before
 
 
@@ -272,7 +272,7 @@ def test_undo_brings_back_every_course_that_ended_with_it_and_no_other(two, way)
     assert school.run(second).state is EnrollmentState.ACTIVE
     assert school.run(first).state is EnrollmentState.STOPPED
     before = len(school.mails())
-    school.pass_time(timedelta(days=1), tick=timedelta(hours=2))
+    school.pass_time(timedelta(days=1))
     assert len(school.mails()) == before + 1
 
 
@@ -308,7 +308,7 @@ def test_undo_brings_back_a_break_as_a_break(school, browser, run, link, until):
     after = school.run(run)
     assert (after.state, after.paused_until) == (EnrollmentState.PAUSED, ends)
     before = len(school.mails())
-    school.pass_time(timedelta(days=2), tick=timedelta(hours=6))
+    school.pass_time(timedelta(days=2))
     assert len(school.mails()) == before
 
 
@@ -331,7 +331,7 @@ def test_a_lesson_owed_meanwhile_comes_at_the_next_slot_of_the_same_pace(
     school.work()
     browser.post(undo.action, **undo.fields)
     before = len(school.mails())
-    school.pass_time(timedelta(hours=23), tick=timedelta(hours=2))
+    school.pass_time(timedelta(hours=23))
     assert len(school.mails()) == before
     school.pass_time(timedelta(hours=1, minutes=20))
     assert [str(mail["Subject"])[-11:] for mail in school.mails()[before:]] == ["Plain words"]

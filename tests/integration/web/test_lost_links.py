@@ -53,7 +53,7 @@ def test_the_links_come_by_mail_and_open_the_page(school, browser):
 def test_whoever_has_a_place_gets_the_links(school, browser, state):
     run = school.join()
     if state == "completed":
-        school.pass_time(timedelta(days=3), tick=timedelta(hours=6))
+        school.pass_time(timedelta(days=3))
     elif state == "paused":
         school.enrolling.pause(run, consent=agreed("pause"))
     assert school.run(run).state == state

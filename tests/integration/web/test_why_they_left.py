@@ -83,7 +83,7 @@ def test_who_begins_a_second_round_is_not_counted_for_having_left_the_first(
     school, browser, office
 ):
     run = school.join()
-    school.pass_time(timedelta(days=3), tick=timedelta(hours=6))
+    school.pass_time(timedelta(days=3))
     assert school.run(run).state is EnrollmentState.COMPLETED
     link = school.link_path(school.links.leave(run))
     browser.post(link, by="page")
