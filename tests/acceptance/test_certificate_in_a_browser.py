@@ -73,6 +73,7 @@ def test_a_certificate_is_made_shown_and_printed_on_one_page(chromium, site, ear
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 assert_accessible(page)
+        page.emulate_media(media="print")
         for paper in PAPERS:
             pdf = page.pdf(format=paper)
             assert pages_of(pdf) == 1, f"{paper}: {name[:20]}"
