@@ -151,8 +151,11 @@ class Pages:
 
 
 def _elsewhere(tag: str) -> Markup:
-    """`lang` and `dir` for a piece of the page that is not in the page's own language."""
-    if tag.split("-")[0].lower() == speaking().tag.split("-")[0].lower():
+    """`lang` and `dir` for a piece of the page that is not in the page's own language.
+
+    Nothing for an empty tag: a course that is gone does not say what it spoke.
+    """
+    if not tag or tag.split("-")[0].lower() == speaking().tag.split("-")[0].lower():
         return Markup()
     return Markup(' lang="{}" dir="{}"').format(tag, direction(tag))
 

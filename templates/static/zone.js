@@ -2,11 +2,19 @@
 // Without it the course's zone stays, and everything can be changed all the same.
 (function () {
   "use strict";
-  // "Kolkata time", in the words of the page where it has any.
   function city(zone) {
+    return zone.split("/").pop().replace(/_/g, " ");
+  }
+
+  // "Kolkata time", in the words of the page. The list has the cities in its language; where it
+  // is only the zone's own name, the last piece of that is the city.
+  function said(option) {
+    var zone = option.value;
+    if (zone.indexOf("/") < 0) return zone;
     var shown = document.getElementById("timezone-shown");
-    var say = (shown && shown.dataset.say) || "{city} time";
-    return zone.indexOf("/") < 0 ? zone : say.replace("{city}", zone.split("/").pop().replace(/_/g, " "));
+    var say = (shown && shown.dataset.say) || "{city}";
+    var name = zone.split("/").slice(1).join(", ").replace(/_/g, " ");
+    return say.replace("{city}", option.text === name ? city(zone) : option.text);
   }
 
   function find(select, wanted) {
@@ -54,5 +62,5 @@
   if (zones) fillIn(zones);
   follow("hour", text);
   follow("days", text);
-  follow("timezone", function (option) { return city(option.value); });
+  follow("timezone", said);
 })();

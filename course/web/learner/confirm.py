@@ -10,17 +10,21 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from course.language import N_
 from course.links import Opened, Purpose
 from course.web.desk import LOOK, AtDesk, Desk
 from course.web.learner import waiting
 from course.web.learner.standing import Standing, opened
 from course.web.learner.trouble import trouble
+from course.web.speaking import gettext
 from scheduler.domain.enrollment import EnrollmentState, StopReason
 from scheduler.errors import NotAllowed
 
 router = APIRouter(include_in_schema=False)
 
-CONSENT = "Yes, send me the lessons."
+#: What the buttons say: stored in the language they were read in.
+CONSENT = N_("Yes, send me the lessons")
+ONCE_MORE = N_("Send me a new link")
 
 _CONFIRMED = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.COMPLETED)
 
@@ -84,15 +88,13 @@ def send_again(desk: AtDesk, request: Request, token: str) -> Response:
         hour=run.cadence.hour,
         weekdays=run.cadence.weekdays,
         language=standing.learner.language,
-        consent=desk.visitors.consent(
-            request, "signup", "Send me a new link.", "web:/confirm/again"
-        ),
+        consent=desk.visitors.consent(request, "signup", gettext(ONCE_MORE), "web:/confirm/again"),
     )
     return _page(desk, token, standing, "sent")
 
 
 def _confirm(desk: Desk, request: Request, token: str, link: Opened) -> Response:
-    consent = desk.visitors.consent(request, "confirm", CONSENT, "web:/confirm")
+    consent = desk.visitors.consent(request, "confirm", gettext(CONSENT), "web:/confirm")
     try:
         done = desk.school.enrolling.confirm(int(link.subject), consent)
     except NotAllowed:

@@ -18,6 +18,7 @@ from course.web.learner.breaks import BREAKS, begins, break_ends, end_of_break
 from course.web.learner.manage import STARTED, page_of
 from course.web.learner.standing import Standing, opened
 from course.web.learner.trouble import trouble
+from course.web.speaking import gettext
 from scheduler.errors import NotAllowed
 
 router = APIRouter(include_in_schema=False)
@@ -55,7 +56,7 @@ def resume(desk: AtDesk, request: Request, token: str) -> Response:
     """The end of the break."""
 
     def act(standing: Standing) -> str:
-        consent = desk.visitors.consent(request, "resume", "Resume now", "web:/manage")
+        consent = desk.visitors.consent(request, "resume", gettext("Resume now"), "web:/manage")
         desk.school.enrolling.resume(standing.run.id, consent)
         return "resumed"
 

@@ -21,6 +21,7 @@ from course.web import forms
 from course.web.desk import LOOK, AtDesk, Desk, course_or_404
 from course.web.learner import returning, waiting
 from course.web.learner.dates import Coming, coming
+from course.web.speaking import gettext, ngettext
 
 router = APIRouter(include_in_schema=False)
 
@@ -83,14 +84,18 @@ def seen_now(desk: Desk, course: Course) -> Seen:
 
 
 def consent_text(desk: Desk, course: Course) -> str:
-    """What stands above the button, and is stored with the signup."""
+    """What stands above the button, in the words of the page, and is stored with the signup."""
     if course.consent_text:
         return course.consent_text
     sender = desk.school.settings.organisation or desk.school.settings.email_from.name
-    count = len(course.syllabus.lessons)
-    return (
-        f"With this button you ask {sender or 'us'} to send you the {count} lessons of "
-        f"“{course.title}” by email, and the few letters that go with them."
+    return ngettext(
+        "With this button you ask %(sender)s to send you the %(n)s lesson of “%(course)s” by "
+        "email, and the few letters that go with it.",
+        "With this button you ask %(sender)s to send you the %(n)s lessons of “%(course)s” by "
+        "email, and the few letters that go with them.",
+        len(course.syllabus.lessons),
+        sender=sender or gettext("us"),
+        course=course.title,
     )
 
 

@@ -15,10 +15,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from course.language import N_
 from course.links import Purpose
 from course.web.desk import LOOK, AtDesk, Desk, text
 from course.web.learner.manage import BREAKS, break_ends
 from course.web.learner.standing import Standing, opened
+from course.web.speaking import gettext
 from course.web.why_left import WHY
 from scheduler.domain.enrollment import OPEN_STATES, EnrollmentState, StopReason
 from scheduler.errors import NotAllowed
@@ -26,8 +28,11 @@ from scheduler.store import people
 
 router = APIRouter(include_in_schema=False)
 
-CONSENT = "Unsubscribe"
-EVERYTHING = "Leave everything"
+#: What the buttons say: stored in the language they were read in.
+CONSENT = N_("Unsubscribe")
+EVERYTHING = N_("Leave everything")
+BREAK = N_("Pause for a week instead")
+NEVER = N_("I never signed up")
 
 #: Leaving can be undone this long, from the pages behind the link. After it the link only ever
 #: leaves: old mails get forwarded, and nobody else may bring a learner back.
@@ -94,7 +99,7 @@ def pause(desk: AtDesk, request: Request, token: str) -> Response:
     """A week off instead of leaving."""
     standing = opened(desk, Purpose.LEAVE, token)
     if standing is not None and standing.run.state is EnrollmentState.ACTIVE:
-        consent = desk.visitors.consent(request, "pause", "Pause for a week", "web:/leave")
+        consent = desk.visitors.consent(request, "pause", gettext(BREAK), "web:/leave")
         desk.school.enrolling.pause(
             standing.run.id, until=break_ends(standing, BREAKS["1-week"]), consent=consent
         )
@@ -108,7 +113,7 @@ def leave_everything(desk: AtDesk, request: Request, token: str) -> Response:
     standing = opened(desk, Purpose.LEAVE, token)
     if standing is None:
         return _done(desk, token, None)
-    consent = desk.visitors.consent(request, "leave", EVERYTHING, "web:/leave")
+    consent = desk.visitors.consent(request, "leave", gettext(EVERYTHING), "web:/leave")
     desk.school.enrolling.leave_everything(standing.learner.id, consent)
     return _left(desk, token, opened(desk, Purpose.LEAVE, token), "all")
 
@@ -120,7 +125,7 @@ def reason(desk: AtDesk, request: Request, posted: AnyBody, token: str) -> Respo
     given = text(posted, "reason")
     if standing is not None and given in WHY:
         if given == "never":
-            consent = desk.visitors.consent(request, "leave", WHY[given], "web:/leave")
+            consent = desk.visitors.consent(request, "leave", gettext(NEVER), "web:/leave")
             desk.school.enrolling.leave_everything(standing.learner.id, consent, reason="never")
         desk.school.enrolling.say_why(standing.run.id, given)
         standing = opened(desk, Purpose.LEAVE, token)
@@ -136,7 +141,7 @@ def _how_it_ended(desk: Desk, standing: Standing) -> str:
 
 def _leave_all(desk: Desk, standing: Standing, request: Request, source: str) -> None:
     """Every running round of this course, so that no other one goes on sending."""
-    consent = desk.visitors.consent(request, "leave", CONSENT, source)
+    consent = desk.visitors.consent(request, "leave", gettext(CONSENT), source)
     with desk.school.db.read() as tx:
         runs = people.enrollments_of(tx, standing.learner.id)
     for run in runs:

@@ -38,9 +38,6 @@ router = APIRouter(include_in_schema=False)
 _CHANGEABLE = (EnrollmentState.PENDING, EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
 STARTED = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED, EnrollmentState.COMPLETED)
 
-#: The languages to choose from, each in its own words.
-LANGUAGES = {"en": "English", "de": "Deutsch"}
-
 
 @router.api_route("/manage/{token}", methods=LOOK)
 def manage(desk: AtDesk, token: str, did: str = "") -> Response:
@@ -70,6 +67,7 @@ def save(desk: AtDesk, request: Request, posted: Posted, token: str) -> Response
     if standing is None:
         return trouble(desk, "manage")
     form, language = forms.PaceForm(posted), text(posted, "language")
+    offered = _languages(desk)
     if not form.validate():
         return page_of(desk, token, standing, form=form, language=language, status=422)
     if text(posted, "show"):
@@ -82,7 +80,7 @@ def save(desk: AtDesk, request: Request, posted: Posted, token: str) -> Response
             hour=parse_hour(form.hour.data),
             weekdays=form.chosen_days,
             first_name=form.first_name.data,
-            language=language if language in LANGUAGES else None,
+            language=language if language in offered else None,
             consent=desk.visitors.consent(request, "settings", said, "web:/manage"),
         )
     except NotAllowed:  # erased a moment ago
@@ -113,6 +111,11 @@ def ask_to_move(desk: AtDesk, request: Request, posted: Posted, token: str) -> R
     except NotAllowed:
         return desk.pages.go(f"/manage/{token}?did=not-now")
     return desk.pages.go(f"/manage/{token}?did=address{'' if answer == 'asked' else '-wait'}")
+
+
+def _languages(desk: Desk) -> dict[str, str]:
+    """The languages to choose from, each in its own words."""
+    return {language.tag: language.name for language in desk.pages.languages.read()}
 
 
 def _says_it(did: str, standing: Standing) -> bool:
@@ -169,7 +172,7 @@ def page_of(
 ) -> Response:
     """The settings page, with what was typed and what was wrong with it."""
     run = standing.run
-    spoken = language or standing.learner.language
+    spoken, offered = language or standing.learner.language, _languages(desk)
     asked = _with_pace(run, form) if form and not form.errors else run
     with desk.school.db.read() as tx:
         wants_nudges = nudges.wanted(tx, run.id)
@@ -196,7 +199,7 @@ def page_of(
         said="" if _says_it(did, standing) else did,
         changeable=run.state in _CHANGEABLE,
         started=run.state in STARTED,
-        languages=LANGUAGES if spoken in LANGUAGES else {spoken: spoken, **LANGUAGES},
+        languages=offered if spoken in offered else {spoken: spoken, **offered},
         **_dates(standing, asked),
         ahead=foreseen(standing),
         later=_later_options(standing),

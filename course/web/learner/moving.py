@@ -10,17 +10,20 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from course.language import N_
 from course.links import Opened, Purpose
 from course.web import words
 from course.web.desk import LOOK, AtDesk, Desk
 from course.web.learner.standing import newest_begun, outlook, standing_of
 from course.web.learner.trouble import trouble
+from course.web.speaking import gettext
 from scheduler.enrolling import Move
 
 router = APIRouter(include_in_schema=False)
 
-CONSENT = "Yes, send it here."
-OBJECTION = "It was not me. Send it here again."
+#: What the buttons say: stored in the language they were read in.
+CONSENT = N_("Yes, send it here")
+OBJECTION = N_("Send it here again")
 
 
 @router.api_route("/address/{token}", methods=LOOK)
@@ -46,7 +49,7 @@ def move(desk: AtDesk, request: Request, token: str) -> Response:
         return trouble(desk, "gone")
     if not link.expired:
         said = OBJECTION if wish.back else CONSENT
-        consent = desk.visitors.consent(request, "address", said, "web:/address")
+        consent = desk.visitors.consent(request, "address", gettext(said), "web:/address")
         desk.school.enrolling.move(link.subject, consent)
     return desk.pages.go(f"/address/{token}")
 

@@ -1,6 +1,7 @@
 """Read online what was sent, and lesson 1 before signing up.
 
-A sent mail is shown as it was then, whatever has been edited since.
+A sent mail is shown as it was then, whatever has been edited since, and all of the page speaks
+the language of that mail.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from course.language import Language
 from course.links import Purpose
 from course.mail.document import Document, load
 from course.web.desk import LOOK, AtDesk, Desk, course_or_404
@@ -50,23 +52,29 @@ def read(desk: AtDesk, request: Request, token: str) -> Response:
     if document is None or standing is None or claimed.delivery.state not in SENT:
         return trouble(desk, "unsent")
     page = desk.school.composer.read_online(document, claimed)
-    page = _at_home(desk, page, standing, claimed.delivery)
-    page = _to_try(desk, page, load(document), claimed, request.query_params)
+    was = load(document)
+    language = desk.pages.languages.of(was["language"] or "en")
+    page = _at_home(desk, page, standing, claimed.delivery, language)
+    page = _to_try(desk, page, was, claimed, request.query_params, language)
     return HTMLResponse(page, headers={"content-security-policy": CSP_READ})
 
 
-def _at_home(desk: Desk, page: str, standing: Standing, delivery: Delivery) -> str:
+def _at_home(
+    desk: Desk, page: str, standing: Standing, delivery: Delivery, language: Language
+) -> str:
     """The mail's page with the site around it: a way home, what is done, the lessons beside it."""
     pages, links = desk.pages, desk.school.links
     key = original_key(delivery.key)
     learn = pages.path(links.learn(standing.run.id))
     page = page.replace(
-        "<!--site-->", pages.piece("web/_read_site.html", title=standing.title, learn=learn)
+        "<!--site-->",
+        pages.piece("web/_read_site.html", language=language, title=standing.title, learn=learn),
     )
     if key.startswith("@"):  # a letter stands in no row and asks for nothing
         return page
     if standing.is_done(key):
-        did = pages.piece("web/_read_did.html", done=pages.path(links.done(delivery.id)))
+        done = pages.path(links.done(delivery.id))
+        did = pages.piece("web/_read_did.html", language=language, done=done)
         page = _DID.sub(lambda _: did, page)
     lesson = standing.lesson(key)
     here = lesson.number if lesson and lesson.number else 0
@@ -75,6 +83,7 @@ def _at_home(desk: Desk, page: str, standing: Standing, delivery: Delivery) -> s
     after = [_beside(desk, day) for day in sent if day.number > here]
     beside = pages.piece(
         "web/_read_neighbours.html",
+        language=language,
         before=before[-1] if before else None,
         after=after[0] if after else None,
     )
@@ -82,14 +91,22 @@ def _at_home(desk: Desk, page: str, standing: Standing, delivery: Delivery) -> s
 
 
 def _to_try(
-    desk: Desk, page: str, document: Document, claimed: Claimed, given: Mapping[str, str]
+    desk: Desk,
+    page: str,
+    document: Document,
+    claimed: Claimed,
+    given: Mapping[str, str],
+    language: Language,
 ) -> str:
     """The mail's questions with buttons to choose by, and what is right about the choice."""
     lesson = document["lesson"]
     texts = for_learner(claimed, desk.school.links, document["course"], lesson)
     here = desk.pages.path(desk.school.links.read(claimed.delivery.id))
     quiz = desk.pages.piece(
-        "web/_read_quiz.html", questions=tried(lesson["quiz"], texts, given), here=here
+        "web/_read_quiz.html",
+        language=language,
+        questions=tried(lesson["quiz"], texts, given),
+        here=here,
     )
     return _QUIZ.sub(lambda _: quiz, page)
 
