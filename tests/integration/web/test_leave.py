@@ -346,7 +346,7 @@ def test_each_step_on_the_way_out_and_back_is_on_record(school, browser, run, li
     with school.db.read() as tx:
         given = [c for _, c in people.consents_of(tx, school.run(run).learner_id)][2:]
     assert [(c.action, c.text, c.source) for c in given] == [
-        ("pause", "Pause for a week", "web:/leave"),
+        ("pause", "Pause for a week instead", "web:/leave"),
         ("leave", "Unsubscribe", "web:/leave"),
         ("restart", "Undo", "web:/leave/undo"),
         ("leave", "Leave everything", "web:/leave"),
