@@ -164,7 +164,7 @@ def test_every_page_of_a_learner_fits_a_phone_from_right_to_left_with_every_sent
     phone.click("main form button")
     wrong += looked_at(phone, "done afterwards")
     phone.goto(leave)
-    phone.click("main form.sheet button")
+    phone.click("main button.big")
     wrong += looked_at(phone, "left")
     visit(learn)
     assert wrong == [], "\n".join(wrong)
