@@ -134,7 +134,7 @@ def test_every_page_of_a_learner_fits_a_phone_from_right_to_left_with_every_sent
 
     # A visitor, and a slip of the finger.
     visit(f"/?lang={pseudo.TAG}")
-    for path in (f"/courses/{COURSE}/lessons/1", "/no-such-page", "/learn/no-such-link"):
+    for path in (f"/courses/{COURSE}/lessons/1", "/lost", "/no-such-page", "/learn/no-such-link"):
         visit(path)
     phone.goto("/")
     phone.fill("#email", "zoe@@example")
@@ -159,7 +159,8 @@ def test_every_page_of_a_learner_fits_a_phone_from_right_to_left_with_every_sent
     leave = school.link_path(links.leave(run.id))
     lesson = next(mail for mail in school.mails(address) if "/done/" in str(mail))
     done = school.link(lesson, "done")
-    for path in (confirm, learn, manage, leave, done):
+    own = (f"{learn}/plan", f"{learn}/certificate", f"{manage}/data")
+    for path in (confirm, learn, manage, *own, leave, done):
         visit(path)
     phone.click("main form button")
     wrong += looked_at(phone, "done afterwards")

@@ -203,3 +203,49 @@ def test_a_text_in_another_language_than_its_page_says_so(tmp_path):
     assert '<h1 lang="en" dir="ltr">Short sentences</h1>' in lesson
     assert "Lektion 1 von 3" in lesson
     school.close()
+
+
+def test_what_was_agreed_to_is_kept_in_the_words_that_were_read(school):
+    browser = Browser(school, **{"accept-language": "de"})
+    page = browser.get("/").text
+    browser.fill_in()
+    school.work()
+    browser.client.cookies.clear()  # another device: there the mail's page has a button
+    link = school.link(school.mails()[0], "confirm")
+    button = browser.get(link).text
+    browser.post(link)
+    with school.db.read() as tx:
+        learner = people.find_learner(tx, "zoe@example.com")
+        kept = [consent.text for _, consent in people.consents_of(tx, learner.id)]
+    assert kept[0].startswith("Mit diesem Knopf bittest du The Writing School, dir die 3 Lektionen")
+    assert kept[0] in page
+    assert kept[1] == "Ja, schickt mir die Lektionen"
+    assert f">{kept[1]}</button>" in button
+
+
+def test_lessons_on_a_learners_page_say_when_they_speak_another_language(school):
+    run = school.join(language="de")
+    school.work()
+    link = school.link_path(school.links.learn(run))
+    assert '<span lang="en" dir="ltr">Plain words</span>' in Browser(school).get(link).text
+
+
+def test_a_lesson_online_speaks_the_language_of_its_mail_all_around(school):
+    school.join(language="de")
+    school.work()
+    lesson = next(mail for mail in school.mails() if "/read/" in str(mail))
+    page = Browser(school).get(school.link(lesson, "read")).text
+    assert '<html lang="en"' in page
+    assert "Skip to the content" in page
+    assert "Deine Lektionen" not in page
+
+
+def test_the_settings_offer_every_language_there_is(tmp_path):
+    school = build(tmp_path, templates=pseudo.templates_with_it(tmp_path))
+    manage = school.link_path(school.links.manage(school.join()))
+    page = Browser(school).get(manage).text
+    assert re.findall(r'<option value="(en|de|ar-XB)"', page) == ["en", "ar-XB", "de"]
+    browser = Browser(school)
+    browser.post(manage, hour="07:00", timezone="UTC", days="mon", language=pseudo.TAG)
+    assert language_of(school) == pseudo.TAG
+    school.close()
