@@ -212,3 +212,17 @@ def _only(folder: Path, lessons: dict[str, str]) -> Catalog:
     for name, text in {**lessons, "completed": DONE}.items():
         (garden / f"{name}.md").write_text(text)
     return Catalog(folder / "lessons")
+
+
+@pytest.mark.parametrize("done", [1, 3])
+def test_what_was_done_is_said_in_the_language_of_the_course(tmp_path, done):
+    composer = school(tmp_path, course="title: Ein Garten\nlanguage: de\n")
+    message = composed(composer, letter(done, skipped=("grow",) if done == 1 else ()))
+    english = re.compile(r"done on|All done|\d done|not sent|passed over|have finished|Day \d")
+    for kind in ("plain", "html"):
+        said = " ".join(html_library.unescape(re.sub(r"<[^>]+>", " ", body(message, kind))).split())
+        assert english.findall(said) == []
+        assert ("Alles geschafft" if done == 3 else "1 von 2 geschafft") in said
+        assert "Tag 1 · A" in said
+        assert "geschafft am 21. November 2026" in said or done == 1
+        assert ("noch offen" in said) == (done == 1)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from course.web.learner.standing import Standing
+from course.web.learner.standing import Day, Standing
+from course.web.speaking import gettext
 from scheduler.zones import zone
 
 _LOCAL = "%Y%m%dT%H%M%S"
@@ -27,12 +28,16 @@ def calendar(standing: Standing) -> str:
             f"DTSTAMP:{standing.now:{_LOCAL}}Z",
             f"DTSTART:{start:{_LOCAL}}",
             f"DTEND:{start + timedelta(minutes=15):{_LOCAL}}",
-            f"SUMMARY:{_escaped(f'Lesson {day.number}: {day.title}')}",
+            f"SUMMARY:{_escaped(_summary(day))}",
             f"DESCRIPTION:{_escaped(standing.title)}",
             "END:VEVENT",
         ]
     lines.append("END:VCALENDAR")
     return "".join(_folded(line) + "\r\n" for line in lines)
+
+
+def _summary(day: Day) -> str:
+    return gettext("Lesson %(number)s: %(title)s", number=day.number, title=day.title)
 
 
 def _escaped(text: str) -> str:
