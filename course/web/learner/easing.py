@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from course.language import N_
 from course.links import Purpose
 from course.web.desk import AtDesk, Desk, Posted, text
 from course.web.learner.breaks import BREAKS, begins, break_ends, end_of_break
@@ -22,6 +23,10 @@ from course.web.speaking import gettext
 from scheduler.errors import NotAllowed
 
 router = APIRouter(include_in_schema=False)
+
+#: What buttons say: stored in the language they were read in.
+_RESUME = N_("Resume now")
+_OVER = N_("Start over with lesson 1")
 
 #: Days by which a lesson may be held back at once.
 MORE_DAYS = (1, 2, 3)
@@ -56,7 +61,7 @@ def resume(desk: AtDesk, request: Request, token: str) -> Response:
     """The end of the break."""
 
     def act(standing: Standing) -> str:
-        consent = desk.visitors.consent(request, "resume", gettext("Resume now"), "web:/manage")
+        consent = desk.visitors.consent(request, "resume", gettext(_RESUME), "web:/manage")
         desk.school.enrolling.resume(standing.run.id, consent)
         return "resumed"
 
@@ -125,7 +130,7 @@ def start_over(desk: AtDesk, request: Request, posted: Posted, token: str) -> Re
         if standing.run.state not in STARTED:  # whoever has left comes back by signing up
             return "not-now"
         if text(posted, "round") == str(standing.run.round):  # else it has begun already
-            consent = desk.visitors.consent(request, "restart", "Start over", "web:/manage")
+            consent = desk.visitors.consent(request, "restart", gettext(_OVER), "web:/manage")
             desk.school.enrolling.restart(standing.run.id, consent)
         return "over"
 

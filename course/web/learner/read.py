@@ -100,7 +100,7 @@ def _to_try(
 ) -> str:
     """The mail's questions with buttons to choose by, and what is right about the choice."""
     lesson = document["lesson"]
-    texts = for_learner(claimed, desk.school.links, document["course"], lesson)
+    texts = for_learner(claimed, desk.school.links, document["course"], lesson, language)
     here = desk.pages.path(desk.school.links.read(claimed.delivery.id))
     quiz = desk.pages.piece(
         "web/_read_quiz.html",

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from course import markup
 from course.catalog import Course
+from course.language import ENGLISH, Language
 from course.lesson import Lesson
 from course.links import Links
 from course.mail.person import values_of
@@ -65,12 +66,19 @@ def for_nobody(course: Course, lesson: Lesson) -> Texts:
 
 
 def for_learner(
-    claimed: Claimed, links: Links, course: Mapping[str, Any], lesson: Mapping[str, Any]
+    claimed: Claimed,
+    links: Links,
+    course: Mapping[str, Any],
+    lesson: Mapping[str, Any],
+    language: Language = ENGLISH,
 ) -> Texts:
-    """For the one it was sent to; `course` and `lesson` as a mail's document has them."""
+    """For the one it was sent to; `course` and `lesson` as a mail's document has them.
+
+    `language` is the one they are written in: days and hours are said in it.
+    """
     return Texts(
         {
-            **values_of(_PERSONAL, claimed, links),
+            **values_of(_PERSONAL, claimed, links, language),
             "lesson.number": lesson.get("number", ""),
             "lesson.title": lesson.get("title", ""),
             "lesson.minutes": lesson.get("minutes", ""),
