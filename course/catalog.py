@@ -67,6 +67,8 @@ class Course:
     ignore: frozenset[str] = frozenset()
     #: May whoever finishes have a certificate?
     certificate: bool = True
+    #: May a learner pass over a lesson?
+    skip: bool = False
     #: What to take afterwards.
     next: tuple[NextCourse, ...] = ()
 
@@ -167,6 +169,7 @@ def load_course(folder: Path, *, _memory: dict[Path, FileRead] | None = None) ->
         version=_version(outline, sound, sound_letters),
         ignore=outline.ignore,
         certificate=outline.certificate,
+        skip=outline.skip,
         next=outline.next,
     )
 

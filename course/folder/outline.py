@@ -21,8 +21,8 @@ from scheduler.domain.syllabus import EVERY_DAY, WEEKDAYS, Cadence, Policy
 # fmt: off
 _KEYS = (
     "title", "tagline", "description", "language", "author", "minutes", "cadence", "timezone",
-    "first_lesson", "uncertain", "nudges", "outcomes", "credits", "reply_to_note", "consent_text",
-    "certificate", "next", "lessons", "params", "check",
+    "first_lesson", "uncertain", "nudges", "skip", "outcomes", "credits", "reply_to_note",
+    "consent_text", "certificate", "next", "lessons", "params", "check",
 )
 # fmt: on
 #: What a lesson may take when the author names no target.
@@ -56,6 +56,8 @@ class Outline:
     uncertain: Policy | None = None
     #: Whoever has gone quiet gets the short version of a lesson, at most twice.
     nudges: bool = True
+    #: May a learner pass over a lesson?
+    skip: bool = False
     outcomes: tuple[str, ...] = ()
     credits: str = ""
     reply_to_note: str = ""
@@ -97,6 +99,7 @@ def read_outline(text: str | None, folder_name: str, notes: Notes) -> Outline:
         first_lesson_at_once=_first_lesson(fields),
         uncertain=_uncertain(fields),
         nudges=fields.flag("nudges", default=True),
+        skip=fields.flag("skip"),
         outcomes=fields.texts("outcomes"),
         credits=fields.text("credits"),
         reply_to_note=fields.text("reply_to_note"),

@@ -158,24 +158,28 @@ class Pacing(Desk):
         choice = self._next_lesson(tx, run)
         return "" if isinstance(choice, progress.Finished) else choice.lesson.key
 
-    def skip(self, enrollment_id: int, consent: Consent) -> str:
+    def skip(self, enrollment_id: int, consent: Consent, *, lesson: str | None = None) -> str:
         """Pass over the next lesson; returns its key. The one after it keeps the slot.
 
-        A lesson that is owed but has not left yet is the next one.
+        A lesson that is owed but has not left yet is the next one. With `lesson`, its key,
+        nothing happens once that is no longer the next one: a button pressed twice skips one.
         """
+        wanted = lesson
         now = self._clock.now()
         with self._db.write("skip") as tx:
             run = self._locked(tx, enrollment_id)
             if run.state not in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED):
                 raise NotAllowed(f"this enrollment is {run.state}: only a running one can skip")
             learner = self._learner(tx, run)
-            owed = ledger.open_lessons(tx, [run.id]).get(run.id)
-            lesson = LessonRef(owed[0].key, 0) if owed else self._next_ref(tx, run)
+            owed = ledger.open_lessons(tx, [run.id])[run.id]
+            if wanted is not None and self._next_key(tx, run, owed) != wanted:
+                return wanted
+            ref = LessonRef(owed[0].key, 0) if owed else self._next_ref(tx, run)
             passed_over = ledger.add_skipped(
-                tx, new_lesson(run, learner, lesson, now), now, "passed over on request"
+                tx, new_lesson(run, learner, ref, now), now, "passed over on request"
             )
             if passed_over is None:
-                raise NotAllowed(f"{lesson.key!r} is just being sent: try again in a minute")
+                raise NotAllowed(f"{ref.key!r} is just being sent: try again in a minute")
             people.add_consent(tx, run.learner_id, run.id, consent)
             if isinstance(self._next_lesson(tx, run), progress.Finished):
                 syllabus = self._syllabus(run.course)
@@ -185,7 +189,7 @@ class Pacing(Desk):
             elif owed and run.state is EnrollmentState.ACTIVE:
                 self._restart_clock(tx, run, now)
         self.wake()
-        return lesson.key
+        return ref.key
 
     def _next_ref(self, tx: Tx, run: Enrollment) -> LessonRef:
         choice = self._next_lesson(tx, run)

@@ -61,7 +61,13 @@ def test_p2_p3_p4_dates_first_then_a_break_and_the_last_lesson_once_more(page, s
     page.click("text=Resume now")
     assert "Good to have you back." in page.inner_text("main")
 
-    # P4: once more, and over.
+    # P4: past a lesson, where the author allows it; once more, and over.
+    outline = site.catalog.folder / "clear-writing" / "course.yaml"
+    outline.write_text(outline.read_text("utf-8") + "\nskip: yes\n", "utf-8")
+    site.catalog.refresh()
+    page.reload()
+    page.click("text=Skip lesson 2")
+    assert "Lesson 3 comes" in page.inner_text("main")
     page.click("text=Send me lesson 1 again")
     assert "Lesson 1 comes to your inbox once more." in page.inner_text("main")
     page.click("text=Start the course over")

@@ -110,6 +110,20 @@ def rhythm(desk: AtDesk, request: Request, posted: Posted, token: str) -> Respon
     return _act(desk, token, act)
 
 
+@router.post("/manage/{token}/skip")
+def skip(desk: AtDesk, request: Request, posted: Posted, token: str) -> Response:
+    """Passes over the next lesson, where the course lets its learners do so."""
+
+    def act(standing: Standing) -> str:
+        if standing.course is None or not standing.course.skip:
+            return "not-now"
+        consent = desk.visitors.consent(request, "skip", "Skip a lesson", "web:/manage")
+        desk.school.enrolling.skip(standing.run.id, consent, lesson=text(posted, "lesson"))
+        return "skipped"
+
+    return _act(desk, token, act)
+
+
 @router.post("/manage/{token}/again")
 def again(desk: AtDesk, request: Request, token: str) -> Response:
     """The latest lesson once more."""

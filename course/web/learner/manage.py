@@ -131,6 +131,16 @@ def _with_pace(run: Enrollment, form: forms.PaceForm) -> Enrollment:
     return replace(run, cadence=cadence, timezone=zones.canonical(form.timezone.data, run.timezone))
 
 
+def _may_skip(standing: Standing) -> bool:
+    """Does the course let its learners pass over the lesson that is next?"""
+    return (
+        standing.course is not None
+        and standing.course.skip
+        and standing.run.state in (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
+        and standing.next_lesson is not None
+    )
+
+
 def _dates(standing: Standing, run: Enrollment) -> dict[str, Any]:
     return {"foreseen": foreseen(standing, run), "zone_of_dates": run.timezone}
 
@@ -206,6 +216,7 @@ def page_of(
         after_now=slot_after(run, standing.now),
         after_next=standing.after_next(),
         usual=usual,
+        may_skip=_may_skip(standing),
         last=_last_position(standing),
         nudges=wants_nudges,
         nudging=desk.school.settings.scheduler.nudges

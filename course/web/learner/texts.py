@@ -17,8 +17,9 @@ from course.catalog import Course
 from course.language import ENGLISH, Language
 from course.lesson import Lesson
 from course.links import Links
-from course.mail.person import values_of
+from course.mail.person import days_in_words, hour_in_words, values_of
 from course.source.variables import NAMES, sandbox
+from course.web.speaking import speaking
 from scheduler.domain.delivery import Claimed
 
 _SANDBOX: ImmutableSandboxedEnvironment = sandbox(autoescape=True)
@@ -51,11 +52,11 @@ class Texts:
 
 def for_nobody(course: Course, lesson: Lesson) -> Texts:
     """For whoever has not signed up: no name, and every personal link leads to the form."""
-    cadence = course.syllabus.cadence
+    cadence, language = course.syllabus.cadence, speaking()
     known: dict[str, object] = {name: "#join" for name in NAMES if name.startswith("url.")}
     known |= {
-        "learner.hour": f"{cadence.hour:%H:%M}",
-        "learner.days": "every day",
+        "learner.hour": hour_in_words(cadence, language),
+        "learner.days": days_in_words(cadence, language),
         "lesson.number": lesson.number or 1,
         "lesson.title": lesson.title,
         "lesson.minutes": lesson.minutes(),

@@ -253,6 +253,27 @@ def test_nudges_are_switched_off_and_on_again(school, browser, run, link):
     assert [consent.action for _, consent in consents].count("nudges") == 2
 
 
+def test_a_lesson_is_passed_over_only_where_the_author_allows_it(school, browser, run, link):
+    assert "Skip lesson" not in browser.get(link).text
+    refused = browser.follow(browser.post(f"{link}/skip", lesson="plain-words")).text
+    assert "That is not possible just now." in refused
+    outline = school.catalog.folder / "clear-writing" / "course.yaml"
+    outline.write_text(outline.read_text("utf-8") + "\nskip: yes\n", "utf-8")
+    school.catalog.refresh()
+    before = school.run(run).next_due_at
+    for _ in range(2):  # the second press comes from the page as it was
+        page = browser.follow(browser.post(f"{link}/skip", lesson="plain-words")).text
+    assert "Passed over." in page
+    assert "Lesson 3 comes tomorrow, Tuesday, at 07:00" in page
+    assert school.run(run).next_due_at == before
+    assert "Skip lesson 3" in browser.get(link).text
+    school.pass_time(timedelta(days=1))
+    with school.db.read() as tx:
+        lessons = [(d.key, str(d.state)) for d in ledger.deliveries_of(tx, run) if d.key[0] != "@"]
+    assert [state for _, state in lessons] == ["accepted", "skipped", "accepted"]
+    assert lessons[1][0] == "plain-words"
+
+
 def test_pressing_a_button_or_saving_is_a_visit(school, browser, run, link):
     assert visited_at(school, run) is None
     press(browser, link, "later", days="1")
