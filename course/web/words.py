@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from course.language import N_, Language
 from course.mail.person import masked as masked
 from course.pace_words import say_days
-from course.web.speaking import speaking
+from course.web.speaking import gettext, speaking
 from scheduler.domain.delivery import nudge_of, original_key
 from scheduler.domain.syllabus import Cadence
 from scheduler.zones import zone
@@ -162,13 +162,13 @@ def duration_in_words(span: timedelta) -> str:
 
 #: Letters by key, as the office calls them.
 _LETTERS = {
-    "@confirm": "confirmation",
-    "@links": "reminder of links",
-    "@welcome": "welcome",
-    "@completed": "closing letter",
-    "@address": "confirmation of a new address",
-    "@moved": "notice of a new address",
-    "@taken": "note on a wish for this address",
+    "@confirm": N_("confirmation"),
+    "@links": N_("reminder of links"),
+    "@welcome": N_("welcome"),
+    "@completed": N_("closing letter"),
+    "@address": N_("confirmation of a new address"),
+    "@moved": N_("notice of a new address"),
+    "@taken": N_("note on a wish for this address"),
 }
 
 
@@ -176,6 +176,7 @@ def mail_name(key: str) -> str:
     """A lesson's or letter's key for people: "confirmation", "second-lesson (again)"."""
     own = original_key(key)
     if nudge_of(key):
-        return own.removeprefix("@nudge").partition(":")[2].replace("-", " ") + " (short version)"
-    again = " (again)" if own != key else ""
-    return _LETTERS.get(own, own.removeprefix("@").replace("-", " ")) + again
+        lesson = own.removeprefix("@nudge").partition(":")[2].replace("-", " ")
+        return gettext("%(lesson)s (short version)", lesson=lesson)
+    name = gettext(_LETTERS[own]) if own in _LETTERS else own.removeprefix("@").replace("-", " ")
+    return name if own == key else gettext("%(mail)s (again)", mail=name)
