@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from scheduler import consequences, nudging
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Claimed, DeliveryKind, DeliveryState, tells_deeds
-from scheduler.domain.enrollment import EnrollmentState
+from scheduler.domain.enrollment import Enrollment, EnrollmentState
 from scheduler.domain.message import Composer, Message, Unfit
 from scheduler.domain.syllabus import Syllabus
 from scheduler.rules import due
@@ -121,6 +121,7 @@ class Preparer:
             )
             for claimed in gone
         ]
+        slots = {c.enrollment.id: c.delivery.first_due_at or c.delivery.not_before for c in gone}
         with self._db.write("withdraw") as tx:
             # Runs before deliveries, as everywhere: two orders would be a deadlock.
             runs = people.enrollments(tx, [c.enrollment.id for c in gone], lock=True)
@@ -128,12 +129,23 @@ class Preparer:
             people.save_enrollments(
                 tx,
                 [
-                    replace(run, next_due_at=now)
+                    replace(run, next_due_at=self._in_its_place(run, slots[run.id], now))
                     for run in runs.values()
                     if run.state is EnrollmentState.ACTIVE
                 ],
             )
         counts["cancelled"] += len(gone)
+
+    def _in_its_place(self, run: Enrollment, slot: datetime, now: datetime) -> datetime:
+        """When the next lesson takes the place of one owed for `slot`: now, unless it is night."""
+        return due.awake(
+            run.cadence,
+            run.timezone,
+            now,
+            slot=slot,
+            last_sent_at=run.last_sent_at,
+            min_gap=self._min_gap,
+        )
 
     def _would_wake(self, claimed: Claimed) -> bool:
         delivery = claimed.delivery

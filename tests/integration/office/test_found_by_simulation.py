@@ -183,3 +183,18 @@ def test_of_two_lessons_that_may_leave_at_once_the_earlier_does(
     office.pass_time(timedelta(days=4))
     assert office.lessons() == ["one", "two", "three"]
     assert office.mornings() == ["Mon 23 09:01", "Tue 24 07:00", "Wed 25 07:00"]
+
+
+def test_what_takes_the_place_of_a_lesson_renamed_while_it_waited_wakes_nobody(db: Database):
+    office = Office(db)
+    office.join()
+    office.work()
+    office.letterbox.answers["two"] = Deferred("451 later", after=timedelta(hours=20))
+    office.pass_time(timedelta(hours=30))  # Tuesday 15:00: two waits until Wednesday 03:00
+    renamed = LessonRef("zwei", 2, aliases=("two",))
+    office.syllabus = replace(
+        office.syllabus, lessons=(office.syllabus.lessons[0], renamed, office.syllabus.lessons[2])
+    )
+    office.pass_time(timedelta(days=3))
+    assert office.lessons() == ["one", "zwei", "three"]
+    assert office.mornings() == ["Mon 23 09:00", "Wed 25 07:00", "Thu 26 07:00"]
