@@ -132,8 +132,11 @@ def awake(
 
 
 def is_night(timezone: str, now: datetime, slot: datetime) -> bool:
-    """True when a lesson missed at `slot` should wait for the next one, not wake its reader."""
-    if now - slot <= LATE_AFTER:
+    """True when a lesson missed at `slot` should wait for the next one, not wake its reader.
+
+    Far before its slot as well: the clock may have been set back since.
+    """
+    if abs(now - slot) <= LATE_AFTER:
         return False
     local = now.astimezone(zone(timezone)).time()
     return local < QUIET_ENDS or local >= QUIET_BEGINS

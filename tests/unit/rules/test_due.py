@@ -171,3 +171,9 @@ def test_a_missed_morning_waits_for_daylight_but_a_punctual_night_owl_is_served(
     assert not is_night("UTC", slot + timedelta(hours=5), slot)
     three_in_the_morning = datetime(2026, 11, 20, 3, tzinfo=UTC)
     assert not is_night("UTC", three_in_the_morning, three_in_the_morning)
+
+
+def test_a_lesson_that_a_clock_set_back_brings_far_before_its_hour_wakes_nobody():
+    slot = datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert is_night("UTC", slot - timedelta(hours=4), slot)
+    assert not is_night("UTC", slot - timedelta(hours=1), slot)
