@@ -69,7 +69,8 @@ class Preparer:
         untimely = self._untimely(batch)
         if untimely:
             self._let_go(untimely, counts)
-            batch = [claimed for claimed in batch if claimed not in untimely]
+            too_late = {claimed.delivery.id for claimed in untimely}
+            batch = [c for c in batch if c.delivery.id not in too_late]
         return list(batch)
 
     def compose(self, window: Sequence[Claimed], counts: Counter[str]) -> list[Message]:
