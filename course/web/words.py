@@ -6,7 +6,7 @@ Refuses to know the present: `now` is always handed in, aware and UTC.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from course.language import N_, Language
 from course.mail.person import masked as masked
@@ -145,19 +145,6 @@ def number(count: int) -> str:
     word, language = _NUMBERS[count], speaking()
     said = language.gettext(word)
     return str(count) if said == word and not language.is_english else said
-
-
-def duration_in_words(span: timedelta) -> str:
-    """The two largest units: "9 h 12 min", "3 days", "40 s"."""
-    seconds = max(0, int(span.total_seconds()))
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, seconds = divmod(rest, 60)
-    if days:
-        return counted(days, "day") + (f" {hours} h" if hours and days < 3 else "")
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{seconds} s"
 
 
 #: Letters by key, as the office calls them.
