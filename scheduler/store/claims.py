@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from scheduler.domain.delivery import Claimed, DeliveryState
+from scheduler.domain.delivery import Claimed, DeliveryKind, DeliveryState
 from scheduler.domain.enrollment import Enrollment
 from scheduler.store import batch, tables
 from scheduler.store.columns import UtcTime
@@ -81,7 +81,8 @@ def claim(
     limit: int,
     suspect: bool = False,
 ) -> list[Claimed]:
-    """Take up to `limit` deliveries whose time has come, oldest first, attempt counted.
+    """Take up to `limit` deliveries whose time has come, oldest first, attempt counted; of one
+    instant, letters before lessons.
 
     No two workers get the same one. The message's date is fixed at the first claim. With
     `suspect` only those are taken over which a worker has gone silent before, without it only
@@ -92,7 +93,10 @@ def claim(
     if rows:
         packed = batch.pack(tx.dialect.name, ("id",), ((row[0],) for row in rows))
         tx.execute(_claim(tx.dialect.name), packed | terms)
-    return [to_claimed(row) for row in rows]
+    claimed = [to_claimed(row) for row in rows]
+    # A database may bring the rows of one instant in any order.
+    claimed.sort(key=lambda c: (c.delivery.not_before, c.delivery.kind is DeliveryKind.LESSON))
+    return claimed
 
 
 def late_runs(tx: Tx, before: datetime, most: int) -> int:

@@ -82,6 +82,17 @@ def test_the_oldest_are_claimed_first_and_none_before_its_time(room: Room) -> No
         assert [c.delivery.key for c in room.claim(tx)] == ["k2"]
 
 
+def test_of_one_instant_letters_come_before_lessons(room: Room) -> None:
+    """ "You are in" arrives before lesson 1, in whatever order the database brings them."""
+    with room.db.write() as tx:
+        for _ in range(8):
+            run = room.run(tx)
+            room.owed(tx, run, "one")
+            room.owed(tx, run, "@welcome")
+        keys = [c.delivery.key for c in room.claim(tx)]
+    assert keys == ["@welcome"] * 8 + ["one"] * 8
+
+
 def test_a_retry_keeps_the_date_of_the_message(room: Room) -> None:
     with room.db.write() as tx:
         run = room.run(tx)
