@@ -114,9 +114,15 @@ class Letterbox:
 class Office:
     """Everything between a signup and a letterbox."""
 
-    def __init__(self, db: Database, syllabus: Syllabus | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        db: Database,
+        syllabus: Syllabus | None = None,
+        clock: Any = None,
+        **settings: Any,
+    ) -> None:
         self.db = db
-        self.clock = FixedClock(MONDAY)
+        self.clock = clock or FixedClock(MONDAY)
         self.syllabus = syllabus or a_syllabus()
         self.composer = PlainComposer()
         self.letterbox = Letterbox(self.clock)

@@ -17,7 +17,7 @@ from scheduler.drivers.embedded import Embedded
 from scheduler.drivers.timelapse import next_morning
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import Database
-from tests.office import Office
+from tests.office import MONDAY, Office
 
 PATIENCE = 20.0
 
@@ -151,14 +151,12 @@ def test_a_fault_in_saying_that_it_lives_ends_no_watchdog(office):
         assert embedded.stop(5)
 
 
-def test_next_morning_gives_everybody_one_lesson_at_their_own_hour(sqlite_url):
+@pytest.mark.parametrize("hours", range(0, 24, 4))
+def test_next_morning_gives_everybody_one_lesson_at_their_own_hour(sqlite_url, hours):
     db = Database(sqlite_url)
-    office = Office(db)
     clock = OffsetClock()
-    office.clock = office.letterbox.clock = clock
-    for part in (office.enrolling, office.dispatcher):
-        part._clock = clock
-    office.dispatcher._planner._clock = office.dispatcher._settler._clock = clock
+    clock.offset = MONDAY + timedelta(hours=hours) - clock.now()
+    office = Office(db, clock=clock)
     people = {"k@example.com": "Asia/Tokyo", "a@example.com": "America/Lima"}
     runs = [office.join(address, timezone=name) for address, name in people.items()]
     office.work()
