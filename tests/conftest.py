@@ -60,6 +60,7 @@ def pytest_configure() -> None:
     jinja2.Environment.__init__ = partialmethod(begin, bytecode_cache=Compiled())
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep all browser tests in one worker: one Chromium is heavy enough."""
     for item in items:
