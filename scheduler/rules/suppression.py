@@ -5,7 +5,6 @@ Suppression knows addresses only as keyed hashes, so it can outlive erasure.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ def address_hash(salt: str, address_key: str) -> str:
 
     `address_key` is the normal form (`store.people.address_key`); `salt` is the installation's.
     """
-    return hmac.new(salt.encode(), address_key.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(salt.encode(), address_key.encode(), "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)
