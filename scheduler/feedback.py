@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -26,8 +26,6 @@ from scheduler.store.evidence import taken_after_all
 
 #: Reports taken in with one transaction.
 BATCH = 500
-#: Mailbox providers judge a day, and a week.
-SPANS = (timedelta(days=1), timedelta(days=7))
 
 _log = structlog.get_logger(__name__)
 
@@ -133,10 +131,11 @@ class Feedback:
         """Stop everything when what comes back says that the next mail will do harm."""
         reviewed_at = self._reviewed_at(tx)
         seen = {
-            span: reported.seen(tx, max(filter(None, (now - span, reviewed_at)))) for span in SPANS
+            span: reported.seen(tx, max(filter(None, (now - span, reviewed_at))))
+            for span in reputation.SPANS
         }
         for span, counts in seen.items():
-            days = f"the last {span.days} days" if span.days > 1 else "the last 24 hours"
+            days = reputation.in_words(span)
             if reputation.too_many_complaints(counts.complaints, counts.taken):
                 self._hold(
                     tx,
@@ -148,7 +147,7 @@ class Feedback:
                 _log.warning(
                     "many complaints", complaints=counts.complaints, mails=counts.taken, span=days
                 )
-        day = seen[SPANS[0]]
+        day = seen[reputation.SPANS[0]]
         if reputation.too_disliked(day.disliked, day.taken):
             self._hold(
                 tx,

@@ -15,6 +15,8 @@ DAYS_IN_A_ROW = 5
 DAYS_IN_ALL = 10
 BOUNCE_SPAN = timedelta(days=30)
 
+#: Mailbox providers judge a day, and a week.
+SPANS = (timedelta(days=1), timedelta(days=7))
 #: Mailbox providers measure complaints by the day; above this they refuse everything.
 MOST_COMPLAINTS = 0.003
 #: From here a person should be told.
@@ -24,6 +26,11 @@ ENOUGH_FOR_COMPLAINTS = 1000
 #: Mails sent back for our reputation, content or DNS.
 MOST_DISLIKED = 0.05
 ENOUGH_FOR_DISLIKED = 20
+
+
+def in_words(span: timedelta) -> str:
+    """A span of `SPANS` for people."""
+    return f"the last {span.days} days" if span.days > 1 else "the last 24 hours"
 
 
 def keeps_coming_back(handed_over: Mapping[datetime, bool]) -> bool:

@@ -20,9 +20,18 @@ from scheduler.store import batch, upsert
 from scheduler.store.columns import UtcTime
 from scheduler.store.database import Tx
 from scheduler.store.deliveries import id_prefix
-from scheduler.store.tables import deliveries, enrollments, provider_events, state_in
+from scheduler.store.tables import (
+    deliveries,
+    enrollments,
+    learners,
+    provider_events,
+    state_in,
+)
 
-_p, _d, _e = provider_events.c, deliveries.c, enrollments.c
+_p, _d, _e, _l = provider_events.c, deliveries.c, enrollments.c, learners.c
+
+#: News that a mail will not arrive, or that its reader wants no more.
+_CAME_BACK = (EventKind.BOUNCED, EventKind.COMPLAINED, EventKind.LEFT)
 
 _EVENT: batch.Shape = {
     "id": String(),
@@ -127,6 +136,40 @@ def seen(tx: Tx, since: datetime) -> Seen:
         complaints=by_kind.get(str(EventKind.COMPLAINED), 0),
         disliked=by_kind.get(str(EventKind.BOUNCED), 0),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """One report that a mail did not arrive or was not wanted; `at` is aware UTC."""
+
+    at: datetime
+    kind: EventKind
+    #: Whose fault a bounce is.
+    fault: Fault | None
+    #: The other side's words.
+    detail: str
+    #: Lesson key, or `@letter`.
+    key: str
+    learner_id: int
+    #: Where the learner's mail goes by now.
+    address: str
+
+
+def came_back(tx: Tx, since: datetime, limit: int) -> list[CameBack]:
+    """What came back since then (aware UTC), newest first."""
+    rows = tx.execute(
+        select(_p.at, _p.kind, _p.fault, _p.detail, _d.key, _l.id, _l.address)
+        .join_from(provider_events, deliveries, _d.id == _p.delivery_id)
+        .join(enrollments, _e.id == _d.enrollment_id)
+        .join(learners, _l.id == _e.learner_id)
+        .where(_p.kind.in_([str(kind) for kind in _CAME_BACK]), _p.at >= since)
+        .order_by(_p.at.desc(), _p.id)
+        .limit(limit)
+    )
+    return [
+        CameBack(at, EventKind(kind), Fault(fault) if fault else None, *rest)
+        for at, kind, fault, *rest in rows
+    ]
 
 
 def prune_events(tx: Tx, before: datetime) -> int:

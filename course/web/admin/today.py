@@ -18,6 +18,7 @@ from starlette.responses import Response
 from course import adoption
 from course.catalog import Catalog, Course
 from course.errors import Finding
+from course.web.admin.returned import returned
 from course.web.admin.session import AdminOnly
 from course.web.behind import Obstacle, obstructed
 from course.web.desk import LOOK, AtDesk
@@ -165,6 +166,7 @@ def today(desk: AtDesk, did: str = "") -> Response:
         resting = pace.breaker(tx, school.provider.name)
         waiting = reports.waiting(tx)
         why_left = reports.why_left(tx)
+        came_back = returned(tx, now)
     return desk.pages.page(
         "admin/today.html",
         here="today",
@@ -184,6 +186,7 @@ def today(desk: AtDesk, did: str = "") -> Response:
         provider=school.provider.name,
         waiting=waiting,
         why_left=_why_left(why_left),
+        returned=came_back,
         did=did,
     )
 

@@ -11,13 +11,18 @@ import time_machine
 from sqlalchemy import update
 
 from course import adoption
+from course.web.admin.returned import Returned
 from scheduler.domain.delivery import DeliveryKind
 from scheduler.domain.enrollment import EnrollmentState
+from scheduler.domain.events import EventKind, ProviderEvent
+from scheduler.domain.provider import Fault
+from scheduler.rules import reputation
 from scheduler.rules.pace import Breaker, BreakerState
-from scheduler.store import ledger, pace, people
+from scheduler.store import ledger, pace, people, reported
+from scheduler.store.reported import CameBack
 from scheduler.store.tables import deliveries
 from tests.little_browser import Browser, forms, heading
-from tests.little_school import COURSE, LittleSchool, agreed, build
+from tests.little_school import COURSE, MONDAY, LittleSchool, agreed, build
 
 
 def log_in(browser: Browser, nonce: str = "nonce") -> None:
@@ -152,6 +157,62 @@ def test_guessing_links_is_slowed_down(browser):
         codes = [browser.post("/admin/enter", token=f"guess{n}").status_code for n in range(25)]
     assert codes[:20] == [403] * 20
     assert set(codes[20:]) == {429}
+
+
+# -- what came back ------------------------------------------------------------------------------
+
+
+def news(school: LittleSchool, *reports: tuple[str, EventKind, Fault | None, str]) -> None:
+    """What somebody else says of Zoë's mails; the first mail was sent to her today."""
+    with school.db.write() as tx:
+        sent = {d.key: d for d in ledger.deliveries_of(tx, school.run_of("zoe@example.com").id)}
+        events = [
+            ProviderEvent(f"e{n}", kind, sent[key].id, school.clock.now(), fault, said)
+            for n, (key, kind, fault, said) in enumerate(reports)
+        ]
+        reported.add_events(tx, events, school.clock.now())
+
+
+def test_what_came_back_is_shown_with_its_meaning_for_a_week(school, office, learner):
+    assert "What came back" not in office.get("/admin/").text
+    news(
+        school,
+        ("@welcome", EventKind.BOUNCED, Fault.MAILBOX, "452 4.2.2 <b>Mailbox full</b>"),
+        ("short-sentences", EventKind.COMPLAINED, None, ""),
+        ("@confirm", EventKind.DELIVERED, None, "250 thank you"),
+    )
+    page = office.get("/admin/").text
+    assert "The mailbox could not take it; it may be full. The course goes on." in page
+    assert "452 4.2.2 &lt;b&gt;Mailbox full" in page
+    assert "Reported as spam. Nothing more goes to this address." in page
+    assert "1 of 3 mails of the last 7 days were reported as spam (33.33%)." in page
+    assert "thank you" not in page
+    assert f'href="/admin/learners/{learner}"' in page
+    school.clock.advance(timedelta(days=8))
+    log_in(office, "n2")
+    assert "What came back" not in office.get("/admin/").text
+
+
+def test_each_fault_of_a_bounce_has_words_of_its_own(school, office, learner):
+    faults = [fault for fault in Fault if fault is not Fault.TRANSPORT]
+    news(school, *(("@welcome", EventKind.BOUNCED, fault, f"said {fault}") for fault in faults))
+    meanings = {
+        Returned.means(CameBack(MONDAY, EventKind.BOUNCED, fault, "", "", 1, ""))
+        for fault in (*faults, None)
+    }
+    assert len(meanings) == len(faults) + 1
+    page = office.get("/admin/").text
+    assert all(f"said {fault}" in page for fault in faults)
+    assert "were reported as spam" not in page
+
+
+def test_many_complaints_are_an_alarm(school, office, learner, monkeypatch):
+    monkeypatch.setattr(reputation, "ENOUGH_FOR_COMPLAINTS", 3)
+    news(school, ("@welcome", EventKind.COMPLAINED, None, ""))
+    page = office.get("/admin/").text
+    assert '<p class="notice warn" role="alert">1 of 3 mails of the last 24 hours' in page
+    monkeypatch.setattr(reputation, "ENOUGH_FOR_COMPLAINTS", 4)
+    assert 'role="alert"' not in office.get("/admin/").text
 
 
 # -- today -------------------------------------------------------------------------------------
