@@ -35,14 +35,14 @@ class Nowhere:
 
 
 def test_a_whole_school_due_at_once_is_sent_in_batches_from_little_memory(tmp_path: Path) -> None:
-    file = founded(tmp_path / "school.db", size=DUE, due=DUE)
-    accepted, left = apart(_two_batches, file)
+    school = founded(f"sqlite:///{tmp_path}/school.db", size=DUE, due=DUE)
+    accepted, left = apart(_two_batches, school)
     assert (accepted, left) == (2 * BATCH, DUE - 2 * BATCH)
 
 
-def _two_batches(file: Path) -> tuple[int, int]:
+def _two_batches(school: str) -> tuple[int, int]:
     """Send two batches; the kernel refuses the memory that all would need."""
-    db = Database(f"sqlite:///{file}")
+    db = Database(school)
     with tempfile.TemporaryDirectory() as folder:
         composer = mail_composer(Path(folder))
         dispatcher = Dispatcher(

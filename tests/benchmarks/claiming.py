@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
 from scheduler.dispatch import Dispatcher
 from scheduler.domain.syllabus import LessonRef, Syllabus
@@ -24,10 +23,10 @@ def rows(full: bool) -> list[Row]:
     looks: dict[int, list[float]] = {size: [] for size in sizes}
     idle: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        files = {s: founded(Path(folder, f"{s}.db"), size=s, due=due) for s in sizes}
+        schools = {s: founded(f"sqlite:///{folder}/{s}.db", size=s, due=due) for s in sizes}
         for day in range(ROUNDS):
-            for size, file in files.items():
-                sent, looked = _morning(file, day)
+            for size, school in schools.items():
+                sent, looked = _morning(school, day)
                 costs[size].append(checked(sent, due).cpu / due)
                 looks[size].append(middle(look.seconds for look in looked))
                 idle.append(middle(look.cpu for look in looked))
@@ -55,10 +54,10 @@ def _row(size: int, due: int, cost: float, smallest: float, *, first: bool) -> R
     return Row("G4", what, shown, f"{smallest * 1e6:.0f} µs", f"{ratio:.2f}", "within 1.3", met)
 
 
-def _morning(file: Path, day: int) -> tuple[Cost, list[Cost]]:
+def _morning(school: str, day: int) -> tuple[Cost, list[Cost]]:
     """What sending everything due cost without composing and without a network, and what
     looking again cost."""
-    db, clock = Database(f"sqlite:///{file}"), morning(day)
+    db, clock = Database(school), morning(day)
     keys = ("bed", "sow", "grow", "copy-4", "copy-5", "copy-6")
     syllabus = Syllabus("garden", tuple(LessonRef(key, n) for n, key in enumerate(keys, 1)))
     letterbox = Letterbox(clock)

@@ -1,4 +1,6 @@
-"""Functions in fresh processes: `apart` runs one to its end, `beside` one that serves meanwhile."""
+"""Functions in fresh processes: `apart` runs one to its end, `at_once` several side by side, and
+`beside` one that serves meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,25 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 def apart(function: Callable[..., Any], *args: Any) -> Any:
     """What the function returns, computed in a process that knows nothing of this one."""
-    ours, theirs = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_answer, args=(theirs, function, args), daemon=True)
-    process.start()
-    theirs.close()
+    return at_once(1, function, *args)[0]
+
+
+def at_once(count: int, function: Callable[..., Any], *args: Any) -> list[Any]:
+    """The same from so many processes that run side by side."""
+    started = []
+    for _ in range(count):
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=_answer, args=(theirs, function, args), daemon=True)
+        process.start()
+        theirs.close()
+        started.append((process, ours))
     try:
-        return ours.recv()
+        return [ours.recv() for _, ours in started]
     except EOFError:
         raise RuntimeError(f"{function.__name__} failed: its words are above") from None
     finally:
-        process.join()
+        for process, _ in started:
+            process.join()
 
 
 @contextmanager

@@ -22,8 +22,9 @@ def rows(full: bool) -> list[Row]:
         url = {"url": f"smtp://{address}"}
 
         def peak(due: int) -> int:
-            file = founded(Path(folder, f"{due}.db"), size=size, due=due)
-            held: int = checked(apart(send_due, file, "smtp", url, 0), due).peak
+            file = Path(folder, f"{due}.db")
+            school = founded(f"sqlite:///{file}", size=size, due=due)
+            held: int = checked(apart(send_due, school, "smtp", url, 0), due).peak
             file.unlink()
             return held
 

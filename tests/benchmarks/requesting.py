@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tempfile
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from tests.benchmarks import sink
 from tests.benchmarks.measuring import middle
@@ -41,9 +40,9 @@ def rows(full: bool) -> list[Row]:
         beside(serve) as (url, ask),
         beside(sink.serve) as (address, _),
     ):
-        large = founded(Path(folder, "large.db"), size=due, due=due)
-        other = founded(Path(folder, "other.db"), size=due, due=due)
-        small = founded(Path(folder, "small.db"), size=_FEW, due=_FEW)
+        large = founded(f"sqlite:///{folder}/large.db", size=due, due=due)
+        other = founded(f"sqlite:///{folder}/other.db", size=due, due=due)
+        small = founded(f"sqlite:///{folder}/small.db", size=_FEW, due=_FEW)
         api = {"api_key": KEY, "api_url": url}
         for day in range(_ROUNDS):
             before = ask()

@@ -1,4 +1,4 @@
-"""A school of any size on a SQLite file, with so many lessons due each morning at the same hour.
+"""A school of any size on a new database, with so many lessons due each morning at the same hour.
 
 Filled by one statement a table, because its making is not what is measured. The lessons are six
 copies of one personalised mail of 26 kB, so that each of five mornings costs the same.
@@ -34,37 +34,44 @@ _TABLES = (
         weekdays, every_days, created_at, confirmed_at, next_due_at, tzdata_version, updated_at)
     {count}
     SELECT i, i, 'garden', 1, 'active', '', 'Europe/Berlin', '07:00', '1111111', 1, :joined,
-        :joined, iif(i % :every = 0 AND i / :every <= :due, :morning, :later), '', :joined FROM n
+        :joined, CASE WHEN i % :every = 0 AND i / :every <= :due THEN :morning ELSE :later END,
+        '', :joined FROM n
     """,
     """
     INSERT INTO deliveries (id, enrollment_id, round, kind, key, position, to_addr, state,
         attempt, not_before, first_due_at, created_at, lesson_version, message_id, lease_owner,
         provider, provider_ref, verdict, settled_at, extra_copy)
     {count}
-    SELECT printf('%032x', i), i, 1, 'letter', '@welcome', 0, 'learner' || i || '@example.com',
-        'accepted', 1, :joined, :joined, :joined, '', '', '', 'smtp', '', '', :joined, 0 FROM n
+    SELECT {number}, i, 1, 'letter', '@welcome', 0, 'learner' || i || '@example.com',
+        'accepted', 1, :joined, :joined, :joined, '', '', '', 'smtp', '', '', :joined, 1 = 0 FROM n
     """,
 )
 
 
-def founded(file: Path, *, size: int, due: int) -> Path:
-    """A new school with `size` learners, of whom `due` have a lesson each morning."""
-    morning = FIRST_MORNING - timedelta(seconds=5)
-    values = {
-        "size": size,
-        "due": due,
-        "every": size // due,
-        "joined": to_text(morning - timedelta(days=30)),
-        "morning": to_text(morning),
-        "later": to_text(morning + timedelta(days=200)),
+_NUMBER = {"sqlite": "printf('%032x', i)", "postgresql": "lpad(to_hex(i), 32, '0')"}
+
+
+def founded(url: str, *, size: int, due: int) -> str:
+    """Fill an empty database: `size` learners, of whom `due` have a lesson each morning."""
+    first = FIRST_MORNING - timedelta(seconds=5)
+    db = Database(url)
+    instants = {
+        "joined": first - timedelta(days=30),
+        "morning": first,
+        "later": first + timedelta(days=200),
     }
-    db = Database(f"sqlite:///{file}")
+    values = {"size": size, "due": due, "every": size // due} | {
+        name: to_text(at) if db.dialect == "sqlite" else at for name, at in instants.items()
+    }
     db.upgrade()
     with db.write() as tx:
         for table in _TABLES:
-            tx.execute(text(table.format(count=_COUNT)), values)
+            statement = table.format(count=_COUNT, number=_NUMBER[db.dialect])
+            tx.execute(text(statement), values)
+        if db.dialect == "postgresql":
+            tx.execute(text("ANALYZE"))  # as its own housekeeping would, a minute later
     db.close()
-    return file
+    return url
 
 
 def morning(day: int) -> FixedClock:

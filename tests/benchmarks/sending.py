@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
 from tests.benchmarks import sink
 from tests.benchmarks.measuring import ROUNDS, Cost, middle
@@ -19,11 +18,11 @@ def rows(full: bool) -> list[Row]:
     message, program = a_ready_message(), smtp_source()
     ours, plain, source, busy = [], [], [], []
     with tempfile.TemporaryDirectory() as folder, beside(sink.serve) as (address, ask):
-        file = founded(Path(folder, "school.db"), size=due, due=due)
+        school = founded(f"sqlite:///{folder}/school.db", size=due, due=due)
         url = {"url": f"smtp://{address}"}
         for day in range(rounds):
             before = ask()[1]
-            ours.append(checked(apart(send_due, file, "smtp", url, day), due))
+            ours.append(checked(apart(send_due, school, "smtp", url, day), due))
             busy.append((ask()[1] - before) / ours[-1].seconds)
             plain.append(apart(by_smtplib, address, due, message))
             if program:

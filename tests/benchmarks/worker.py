@@ -1,4 +1,4 @@
-"""One morning of one worker on a school's file; called in a process of its own."""
+"""One morning of one worker on a school's database; called in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.benchmarks.measuring import Cost, measured
 from tests.benchmarks.school import mail_composer, morning
 
 
-def send_due(file: Path, provider: str, settings: Mapping[str, Any], day: int) -> Cost:
+def send_due(database: str, provider: str, settings: Mapping[str, Any], day: int) -> Cost:
     """What sending everything due on that day cost; the answer is how many were accepted."""
-    db, sender = Database(f"sqlite:///{file}"), open_provider(provider, settings)
+    db, sender = Database(database), open_provider(provider, settings)
     with tempfile.TemporaryDirectory() as folder:
         composer = mail_composer(Path(folder), sender.form)
         dispatcher = Dispatcher(
