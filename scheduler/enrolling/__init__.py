@@ -15,6 +15,7 @@ from scheduler.enrolling.naming import Naming
 from scheduler.enrolling.noting import NOTE_LIMIT, Noting, as_kept
 from scheduler.enrolling.pacing import Pacing
 from scheduler.enrolling.reminding import Reminding
+from scheduler.enrolling.rounds import Rounds
 from scheduler.enrolling.ticking import Ticking
 
 __all__ = [
@@ -33,6 +34,6 @@ __all__ = [
 
 
 class Enrolling(
-    Asking, Joining, Pacing, Easing, Ticking, Noting, Naming, Moving, Leaving, Reminding
+    Asking, Joining, Pacing, Easing, Rounds, Ticking, Noting, Naming, Moving, Leaving, Reminding
 ):
-    """One desk, ten clerks."""
+    """One desk, eleven clerks."""

@@ -17,13 +17,12 @@ from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentS
 from scheduler.domain.learner import Consent, Learner
 from scheduler.domain.syllabus import Cadence
 from scheduler.enrolling.desk import ERASED, Desk, new_letter, with_pace
-from scheduler.rules import progress
+from scheduler.rules import letters, progress
 from scheduler.store import Tx, asking, ledger, people
 from scheduler.store.asking import Letter, Newcomer, NewRound
 from scheduler.store.ledger import NewDelivery
 
 _LEARNING = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,13 +255,12 @@ class Asking(Desk):
             for one in known.letters.get(other.id, [])
             if original_key(one.key) == letter
         ]
-        # Withdrawn ones count too: leaving and signing up in a loop must not fill an inbox.
-        here = [one for one in sent if (one.enrollment_id, one.round) == (run.id, run.round)]
-        if here and known.now - max(one.created_at for one in here) < every:
+        here = [
+            one.created_at for one in sent if (one.enrollment_id, one.round) == (run.id, run.round)
+        ]
+        anywhere = [one.created_at for one in sent]
+        if not letters.may_owe(here, anywhere, known.now, every=every, per_day=per_day):
             return False
-        today = sum(1 for one in sent if known.now - one.created_at < _DAY)
-        if per_day is not None and today >= per_day:
-            return False
-        key = letter if not here else f"{letter}-{len(here) + 1}"
+        key = letters.copy_key(letter, len(here))
         known.owed.append(new_letter(run, learner, key, known.now))
         return True

@@ -1,7 +1,7 @@
 """What every clerk of the enrolling desk needs: lookups with locks, slots, new rows.
 
-Holds no public promise of its own; see `joining`, `pacing`, `ticking`,
-`noting`, `naming`, `moving`, `leaving` and `reminding`.
+Holds no public promise of its own; see `asking`, `joining`, `pacing`, `easing`, `rounds`,
+`ticking`, `noting`, `naming`, `moving`, `leaving` and `reminding`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scheduler.domain.enrollment import Enrollment
 from scheduler.domain.learner import Learner
 from scheduler.domain.syllabus import Cadence, LessonRef, Syllabus
 from scheduler.errors import NotAllowed
-from scheduler.rules import due, progress
+from scheduler.rules import due, letters, progress
 from scheduler.rules.suppression import address_hash
 from scheduler.store import Database, Tx, ledger, people
 from scheduler.store.ledger import NewDelivery
@@ -86,17 +86,13 @@ class Desk:
     ) -> bool:
         """Owe one more copy of a repeatable letter, within its limits; False beyond them."""
         before = [
-            d
+            d.created_at
             for d in ledger.deliveries_of(tx, run.id)
             if d.round == run.round and (d.key == letter or d.key.startswith(f"{letter}-"))
         ]
-        # Cancelled ones count too: leaving and signing up in a loop must not fill an inbox.
-        if before and now - max(d.created_at for d in before) < every:
+        if not letters.may_owe(before, before, now, every=every, per_day=per_day):
             return False
-        today = sum(1 for d in before if now - d.created_at < timedelta(days=1))
-        if per_day is not None and today >= per_day:
-            return False
-        key = letter if not before else f"{letter}-{len(before) + 1}"
+        key = letters.copy_key(letter, len(before))
         ledger.owe(tx, [new_letter(run, learner, key, now)], now)
         return True
 
