@@ -295,11 +295,10 @@ def outlook(standing: Standing) -> str:
 
 def _paused(standing: Standing) -> str:
     run, ref = standing.run, standing.next_lesson
-    waits = gettext("Lesson %(number)s waits for you.", number=ref.position) if ref else ""
     if run.paused_until is None:
+        waits = gettext("Lesson %(number)s waits for you.", number=ref.position) if ref else ""
         said = [gettext("Paused until you resume."), waits]
     else:
         day = words.day_in_words(run.paused_until, run.timezone, standing.now)
-        goes_on = gettext("Paused. It goes on %(day)s.", day=day)
-        said = [goes_on, waits, gettext("Nothing is lost.")]
+        said = [gettext("Paused. It goes on %(day)s.", day=day), gettext("Nothing is lost.")]
     return " ".join(filter(None, said))
