@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from pathlib import Path
@@ -79,3 +80,24 @@ def test_german_has_its_own_quotes_and_says_du():
 @pytest.mark.parametrize("template", translations.SHOWN, ids=lambda file: file.name)
 def test_every_word_of_a_template_goes_through_the_catalogs(template: Path):
     assert translations.unwrapped(template) == []
+
+
+def test_no_message_hides_in_an_f_string_where_nobody_finds_it():
+    files = sorted((translations.CHECKOUT / "course").rglob("*.py"))
+    assert len(files) > 100
+    assert [
+        place for file in files for place in hidden(file.read_text(encoding="utf-8"), file)
+    ] == []
+    assert hidden('f"{gettext(1)}!"', "x") == ["x:1"]
+
+
+def hidden(code: str, where: object) -> list[str]:
+    return [
+        f"{where}:{call.lineno}"
+        for string in ast.walk(ast.parse(code))
+        if isinstance(string, ast.JoinedStr)
+        for call in ast.walk(string)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in ("gettext", "ngettext")
+    ]
