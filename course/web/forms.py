@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from datetime import time
+from functools import lru_cache
 from typing import Any
 
 from wtforms import Form, SelectMultipleField, StringField, ValidationError
@@ -175,9 +176,10 @@ def problems(form: Form) -> list[tuple[str, str]]:
     return [(name, str(found[0])) for name, found in form.errors.items() if found]
 
 
+@lru_cache(maxsize=1440)
 def hours_with(hour: time) -> Sequence[str]:
     """The hours to choose from, with this one among them."""
-    return sorted({*HOURS, f"{hour:%H:%M}"})
+    return tuple(sorted({*HOURS, f"{hour:%H:%M}"}))
 
 
 def day_choices(weekdays: frozenset[int]) -> list[tuple[str, str]]:

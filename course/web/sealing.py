@@ -6,14 +6,14 @@ changed. What must not be read is sealed as a `mark`, which carries no value at 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadData, Serializer, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous.encoding import base64_encode
 
 from scheduler.clock import Clock
 
@@ -24,6 +24,13 @@ class Opened:
 
     value: Any
     age: timedelta
+
+
+class _Serializer(URLSafeTimedSerializer):
+    """The same, without the try at compressing that a few words never profit from."""
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(Serializer.dump_payload(self, obj))
 
 
 class Sealer:
@@ -42,7 +49,7 @@ class Sealer:
 
         self._signer = _Signer
         #: By purpose: there are few, and making one takes longer than using it.
-        self._serializers: dict[str, URLSafeTimedSerializer] = {}
+        self._serializers: dict[str, _Serializer] = {}
 
     def seal(self, purpose: str, value: Any) -> str:
         """URL-safe text; a value sealed for one purpose does not open for another."""
@@ -70,11 +77,11 @@ class Sealer:
 
     def _digest(self, key: str, purpose: str, value: object) -> str:
         text = f"web-mark\0{purpose}\0{value}".encode()
-        return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(key.encode(), text, "sha256").hex()[:32]
 
-    def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
+    def _serializer(self, purpose: str) -> _Serializer:
         made = self._serializers.get(purpose)
         if made is None:
-            made = URLSafeTimedSerializer(self._keys, salt=f"web-{purpose}", signer=self._signer)
+            made = _Serializer(self._keys, salt=f"web-{purpose}", signer=self._signer)
             self._serializers[purpose] = made
         return made

@@ -66,8 +66,10 @@ class Visitors:
         )
 
     def _is_proxy(self, host: str) -> bool:
+        if not self._trusted:
+            return False
         if not host:  # a Unix socket: only a proxy of our own can reach it
-            return bool(self._trusted)
+            return True
         address = _parsed(host)
         return address is not None and any(address in network for network in self._trusted)
 
