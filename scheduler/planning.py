@@ -115,6 +115,8 @@ class Planner:
             to_addr=address,
             not_before=now + delay,
             position=choice.lesson.position,
+            # However late it leaves: by this it is known when it would wake its reader.
+            slot=run.next_due_at,
         )
         # Nothing further is planned for this run until this delivery has settled.
         return None, [lesson]

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from scheduler import consequences, nudging
 from scheduler.clock import Clock
 from scheduler.domain.delivery import Claimed, DeliveryKind, DeliveryState, tells_deeds
-from scheduler.domain.enrollment import Enrollment, EnrollmentState
+from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.message import Composer, Message, Unfit
 from scheduler.domain.syllabus import Syllabus
 from scheduler.rules import due
@@ -105,7 +105,7 @@ class Preparer:
         return all(ref.key != claimed.delivery.key for ref in syllabus.lessons)
 
     def _withdraw(self, gone: Sequence[Claimed], counts: Counter[str]) -> None:
-        """Cancel lessons that are no more, and let the plan pick the next ones at once."""
+        """Cancel lessons that are no more, and let the plan pick the next ones in their place."""
         now = self._clock.now()
         releases = [
             Release(
@@ -130,23 +130,13 @@ class Preparer:
             people.save_enrollments(
                 tx,
                 [
-                    replace(run, next_due_at=self._in_its_place(run, slots[run.id], now))
+                    # The next lesson takes its place, and is as late.
+                    replace(run, next_due_at=slots[run.id])
                     for run in runs.values()
                     if run.state is EnrollmentState.ACTIVE
                 ],
             )
         counts["cancelled"] += len(gone)
-
-    def _in_its_place(self, run: Enrollment, slot: datetime, now: datetime) -> datetime:
-        """When the next lesson takes the place of one owed for `slot`: now, unless it is night."""
-        return due.awake(
-            run.cadence,
-            run.timezone,
-            now,
-            slot=slot,
-            last_sent_at=run.last_sent_at,
-            min_gap=self._min_gap,
-        )
 
     def _would_wake(self, claimed: Claimed) -> bool:
         delivery = claimed.delivery

@@ -72,6 +72,7 @@ _OWED: batch.Shape = {
     "position": Integer(),
     "to_addr": String(),
     "not_before": UtcTime(),
+    "first_due_at": UtcTime(),
 }
 #: What a row that is owed anew forgets of its earlier life.
 _FRESH: dict[str, Any] = {
@@ -99,7 +100,7 @@ _WITHDRAWABLE = (DeliveryState.DUE, DeliveryState.CLAIMED, DeliveryState.WAITING
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One message to be owed; `not_before` is aware UTC."""
+    """One message to be owed; `not_before` and `slot` are aware UTC."""
 
     enrollment_id: int
     round: int
@@ -109,6 +110,8 @@ class NewDelivery:
     not_before: datetime
     #: Position of the lesson; 0 for letters.
     position: int = 0
+    #: The instant it is owed for, where that lies before `not_before`: it came late.
+    slot: datetime | None = None
 
 
 def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime, *, always: bool = False) -> list[str]:
@@ -130,7 +133,7 @@ def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime, *, always: bool = Fa
         (
             (
                 *(number, r.enrollment_id, r.round, str(r.kind), r.key),
-                *(r.position, r.to_addr, r.not_before),
+                *(r.position, r.to_addr, r.not_before, r.slot or r.not_before),
             )
             for number, r in zip(ids, chosen, strict=True)
         ),
@@ -290,11 +293,11 @@ def _owe(dialect: str) -> ReturningInsert[Any]:
     now = bindparam("now", type_=UtcTime())
     due = literal(str(DeliveryState.DUE))
     # A follow-up is owed weeks ahead; the days for trying begin when it may first go.
-    rows = select(*(b.c[name] for name in _OWED), due, b.c.not_before, now).where(
+    rows = select(*(b.c[name] for name in _OWED), due, now).where(
         b.c.id.is_not(None)
     )  # SQLite needs a WHERE before ON CONFLICT
     statement = upsert.insert(dialect, deliveries).from_select(
-        [*_OWED, "state", "first_due_at", "created_at"], rows
+        [*_OWED, "state", "created_at"], rows
     )
     new = statement.excluded
     return statement.on_conflict_do_update(

@@ -90,7 +90,9 @@ def resolve(
     if to is not DeliveryState.UNCERTAIN:
         values["settled_at"] = now
     if not_before is not None:
-        values |= {"not_before": not_before, "first_due_at": not_before}
+        values["not_before"] = not_before
+        if not_before > now:  # a new slot; what may go at once is late for its old one
+            values["first_due_at"] = not_before
     if extra_copy:
         conditions.append(_d.extra_copy.is_(False))
         values["extra_copy"] = True

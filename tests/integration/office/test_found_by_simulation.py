@@ -14,6 +14,7 @@ from scheduler.domain.provider import Deferred, Fault, Refused, Uncertain
 from scheduler.domain.syllabus import LessonRef
 from scheduler.errors import NotAllowed
 from scheduler.store import Database
+from scheduler.zones import zone
 from tests.office import Office, a_syllabus, agreed
 
 
@@ -198,3 +199,73 @@ def test_what_takes_the_place_of_a_lesson_renamed_while_it_waited_wakes_nobody(d
     office.pass_time(timedelta(days=3))
     assert office.lessons() == ["one", "zwei", "three"]
     assert office.mornings() == ["Mon 23 09:00", "Wed 25 07:00", "Thu 26 07:00"]
+
+
+def stop_after(office: Office, point: str) -> None:
+    """The worker is told to stop once it has got so far."""
+
+    def passed(reached: str) -> None:
+        if reached == point:
+            office.dispatcher.stopping = True
+
+    office.db.crash_point = passed
+
+
+def back_an_hour_later(office: Office) -> None:
+    office.sleep(timedelta(hours=1))
+    office.dispatcher.stopping = False
+    office.db.crash_point = lambda _: None
+    office.work()
+
+
+def until_half_past_nine_in_the_evening(office: Office) -> timedelta:
+    local = office.clock.now().astimezone(zone("Europe/Berlin"))
+    return local.replace(hour=21, minute=30) - local
+
+
+def test_what_takes_the_place_of_a_lesson_removed_in_the_evening_wakes_nobody(db: Database):
+    office = Office(db)
+    office.join()
+    office.work()
+    office.letterbox.answers["two"] = Deferred("451 later", Fault.MAILBOX)
+    office.pass_time(timedelta(days=1))
+    office.sleep(until_half_past_nine_in_the_evening(office))
+    one, _, three = office.syllabus.lessons
+    office.syllabus = replace(office.syllabus, lessons=(one, replace(three, position=2)))
+    stop_after(office, "withdraw: after commit")
+    office.work()
+    back_an_hour_later(office)
+    assert office.lessons() == ["one"]
+    office.pass_time(timedelta(days=1))
+    assert office.mornings() == ["Mon 23 09:00", "Wed 25 07:00"]
+
+
+def test_a_lesson_planned_late_in_the_evening_wakes_nobody_later_on(db: Database):
+    office = Office(db)
+    office.join()
+    office.work()
+    office.sleep(timedelta(days=1))
+    office.sleep(until_half_past_nine_in_the_evening(office))
+    stop_after(office, "plan: after commit")
+    office.work()
+    assert [d.state for d in office.deliveries(1).values() if d.key == "two"] == ["due"]
+    back_an_hour_later(office)
+    assert office.lessons() == ["one"]
+    office.pass_time(timedelta(days=1))
+    assert office.mornings() == ["Mon 23 09:00", "Wed 25 07:00"]
+
+
+def test_an_extra_copy_decided_on_in_the_evening_wakes_nobody_later_on(db: Database):
+    office = Office(db)
+    run = office.join()
+    office.letterbox.answers["one"] = Uncertain("it was lost")
+    office.work()
+    office.sleep(until_half_past_nine_in_the_evening(office))
+    stop_after(office, "resolve: after commit")
+    office.work()
+    assert office.deliveries(run)["one"].state is DeliveryState.DUE
+    office.letterbox.answers.clear()
+    back_an_hour_later(office)
+    assert office.lessons() == []
+    office.pass_time(timedelta(days=1))
+    assert office.mornings() == ["Tue 24 07:00"]
