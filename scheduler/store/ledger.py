@@ -7,11 +7,11 @@ hand over (that is `claims`), and never moves a row whose state no longer fits.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from os import urandom
 from typing import Any
 
 from sqlalchemy import Integer, String, bindparam, case, insert, literal, null, select, update
@@ -283,7 +283,7 @@ def _note(
 def _new_ids(now: datetime, count: int) -> list[str]:
     """Ids that begin with instant and place in the batch: one morning's rows lie side by side."""
     prefix = id_prefix(now)
-    chance = os.urandom(8 * count).hex()
+    chance = urandom(8 * count).hex()
     return [f"{prefix}{n % 0x10000:04x}{chance[16 * n : 16 * n + 16]}" for n in range(count)]
 
 

@@ -56,6 +56,9 @@ class World:
         self.days = days
         self.happened: Counter[str] = Counter()
         self.folder = Path(tempfile.mkdtemp(prefix="sim-", dir=memory_disk()))
+        # The ids of deliveries decide ties: a seed must bring the same ones again.
+        self._chance = ledger.urandom
+        ledger.urandom = random.Random(f"ids of {seed}").randbytes  # type: ignore[assignment]
         self.policy = self.luck.choice(("resend_once", "hold", "skip"))
         db = Database(new_sqlite(self.folder / "course.db"))
         self.office = Office(db, a_syllabus(*LESSONS), uncertain=self.policy)
@@ -79,6 +82,7 @@ class World:
 
     def close(self) -> None:
         """Leave nothing behind."""
+        ledger.urandom = self._chance
         self.office.db.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
