@@ -99,8 +99,10 @@ class Promises:
                 self._fail(f"{one.key} came {one.at - last.at} after {last.key}", run.id)
             if one.at.astimezone(tz).date() <= last.at.astimezone(tz).date():
                 self._fail(f"{one.key} and {last.key} came on one local date", run.id)
-        if self._wakes(one.at.astimezone(tz), run.cadence.hour) and not self._just_changed(one):
-            self._fail(f"{one.key} came at night: {one.at.astimezone(tz):%a %d %H:%M}", run.id)
+        # What a worker has begun in time and is frozen over, nobody can hold back.
+        local = one.begun_at.astimezone(tz)
+        if self._wakes(local, run.cadence.hour) and not self._just_changed(one):
+            self._fail(f"{one.key} came at night: {local:%a %d %H:%M}", run.id)
 
     def _wakes(self, local: datetime, hour: time) -> bool:
         if QUIET_ENDS <= local.time() < QUIET_BEGINS:

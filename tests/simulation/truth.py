@@ -26,6 +26,8 @@ class Taken:
     """One mail that really arrived."""
 
     at: datetime
+    #: When its window was handed to the provider: a worker may be frozen after that.
+    begun_at: datetime
     delivery_id: str
     enrollment_id: int
     round: int
@@ -89,6 +91,7 @@ class Provider:
 
     def send(self, messages: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
         """One outcome a message, truthful or not."""
+        begun_at = self.clock.now()
         for message in messages:
             if self._strikes("frozen"):
                 self.meanwhile()
@@ -96,14 +99,14 @@ class Provider:
                 raise RuntimeError("the provider's own bug")
             if self._strikes("killed_sending"):
                 if self.luck.random() < 0.5:
-                    self._take(message)
+                    self._take(message, begun_at)
                 raise Killed("sending")
-            yield message.delivery_id, self._outcome(message)
+            yield message.delivery_id, self._outcome(message, begun_at)
 
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _outcome(self, message: Message) -> Outcome:
+    def _outcome(self, message: Message, begun_at: datetime) -> Outcome:
         if self.away:
             return Deferred("421 away", self.luck.choice((Fault.TRANSPORT, Fault.CONFIG)))
         if self._strikes("deferred"):
@@ -113,15 +116,16 @@ class Provider:
             return Refused("5xx", self.luck.choice((Fault.ADDRESS, Fault.POLICY, Fault.CONTENT)))
         if self._strikes("silent"):
             if self.luck.random() < 0.5:
-                self._take(message)
+                self._take(message, begun_at)
             return Uncertain("no answer")
-        self.unsettled.append(self._take(message))
+        self.unsettled.append(self._take(message, begun_at))
         return Accepted()
 
-    def _take(self, message: Message) -> Taken:
+    def _take(self, message: Message, begun_at: datetime) -> Taken:
         claimed = self.claims[message.delivery_id]
         one = Taken(
             self.clock.now(),
+            begun_at,
             message.delivery_id,
             claimed.enrollment.id,
             claimed.delivery.round,
