@@ -97,7 +97,8 @@ class Promises:
         if last is not None:
             if one.at - last.at < MIN_GAP:
                 self._fail(f"{one.key} came {one.at - last.at} after {last.key}", run.id)
-            if one.at.astimezone(tz).date() <= last.at.astimezone(tz).date():
+            same_date = one.at.astimezone(tz).date() <= last.at.astimezone(tz).date()
+            if same_date and not self._moved_meanwhile(one):
                 self._fail(f"{one.key} and {last.key} came on one local date", run.id)
         # What a worker has begun in time and is frozen over, nobody can hold back.
         local = one.begun_at.astimezone(tz)
@@ -116,6 +117,11 @@ class Promises:
         """Was the hour changed, or the run begun, so shortly before that the old hour counts?"""
         changed = self.world.wishes[one.enrollment_id].changed_at
         return any(abs(one.at - at) < timedelta(hours=30) for at in changed)
+
+    def _moved_meanwhile(self, one: Taken) -> bool:
+        """Was the zone changed while the worker was frozen over this very mail?"""
+        changed = self.world.wishes[one.enrollment_id].changed_at
+        return any(one.begun_at < at <= one.at for at in changed)
 
     # -- the whole -------------------------------------------------------------------------------
 
