@@ -141,7 +141,7 @@ def _may_go(
         return False
     others = {key: at for key, at in mails.nudges.items() if key != delivery.key}
     quiet = _quiet(run, lesson, Mails(others, mails.others))
-    return nudge.is_timely(quiet, delivery.first_due_at or delivery.not_before, now)
+    return nudge.is_timely(quiet, delivery.slot, now)
 
 
 def _quiet(run: Enrollment, lesson: QuietLesson, mails: Mails) -> Quiet:

@@ -122,7 +122,7 @@ class Preparer:
             )
             for claimed in gone
         ]
-        slots = {c.enrollment.id: c.delivery.first_due_at or c.delivery.not_before for c in gone}
+        slots = {c.enrollment.id: c.delivery.slot for c in gone}
         with self._db.write("withdraw") as tx:
             # Runs before deliveries, as everywhere: two orders would be a deadlock.
             runs = people.enrollments(tx, [c.enrollment.id for c in gone], lock=True)
@@ -143,7 +143,7 @@ class Preparer:
         return delivery.kind is DeliveryKind.LESSON and due.is_night(
             claimed.enrollment.timezone,
             self._clock.now(),
-            delivery.first_due_at or delivery.not_before,
+            delivery.slot,
         )
 
     def _put_off(self, later: Sequence[Claimed], seconds: Set[str]) -> None:

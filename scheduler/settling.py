@@ -183,9 +183,8 @@ class Settler:
             people.save_enrollment(tx, replace(run, next_due_at=None))
         tz = zone(run.timezone)
         first_at = delivery.sending_at or now
-        slot = delivery.first_due_at or first_at
         same_day = first_at.astimezone(tz).date() == now.astimezone(tz).date()
-        if same_day and not due.is_night(run.timezone, now, slot):
+        if same_day and not due.is_night(run.timezone, now, delivery.slot):
             return now
         return due.next_slot(
             run.cadence,

@@ -140,7 +140,7 @@ def _next(
             words = f"due: {delivery.verdict}"
         at = due.awake(
             run.cadence, run.timezone, delivery.not_before,
-            slot=delivery.first_due_at or delivery.not_before,
+            slot=delivery.slot,
             last_sent_at=run.last_sent_at,
         )  # fmt: skip
         return at, delivery.key, words

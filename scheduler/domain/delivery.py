@@ -101,6 +101,11 @@ class Delivery:
     #: Workers that went silent while they prepared it.
     deaths: int = 0
 
+    @property
+    def slot(self) -> datetime:
+        """What its lateness is measured from; aware UTC."""
+        return self.first_due_at or self.not_before
+
 
 @dataclass(frozen=True, slots=True)
 class Deeds:

@@ -110,7 +110,8 @@ class NewDelivery:
     not_before: datetime
     #: Position of the lesson; 0 for letters.
     position: int = 0
-    #: The instant it is owed for, where that lies before `not_before`: it came late.
+    #: The instant it is owed for, where it comes late; else that is `not_before`, weeks ahead
+    #: for a follow-up.
     slot: datetime | None = None
 
 
@@ -292,7 +293,6 @@ def _owe(dialect: str) -> ReturningInsert[Any]:
     b = batch.table(dialect, _OWED)
     now = bindparam("now", type_=UtcTime())
     due = literal(str(DeliveryState.DUE))
-    # A follow-up is owed weeks ahead; the days for trying begin when it may first go.
     rows = select(*(b.c[name] for name in _OWED), due, now).where(
         b.c.id.is_not(None)
     )  # SQLite needs a WHERE before ON CONFLICT
