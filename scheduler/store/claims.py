@@ -95,7 +95,7 @@ def claim(
         tx.execute(_claim(tx.dialect.name), packed | terms)
     claimed = [to_claimed(row) for row in rows]
     # A database may bring the rows of one instant in any order.
-    claimed.sort(key=lambda c: (c.delivery.not_before, c.delivery.kind is DeliveryKind.LESSON))
+    claimed.sort(key=_in_turn)
     return claimed
 
 
@@ -103,6 +103,11 @@ def late_runs(tx: Tx, before: datetime, most: int) -> int:
     """How many runs wait for a lesson that fell before this instant; counts up to `most`."""
     waiting = select(_e.id).where(tables.RUN_IS_PLANNED, _e.next_due_at < before).limit(most)
     return int(tx.execute(select(func.count()).select_from(waiting.subquery())).scalar_one())
+
+
+def _in_turn(claimed: Claimed) -> tuple[int, datetime, bool]:
+    delivery = claimed.delivery
+    return delivery.deaths, delivery.not_before, delivery.kind is DeliveryKind.LESSON
 
 
 @cache
