@@ -270,8 +270,9 @@ class CourseComposer:
                 values,
             )
             return Message(
-                delivery.id, delivery.to_addr, envelope_from, message_id, compiled.version, raw
-            )
+                delivery.id, delivery.to_addr, envelope_from, message_id, compiled.version, raw,
+                dotless=True,
+            )  # fmt: skip
         assert compiled.parts is not None
         headers = {"Message-ID": message_id, **compiled.fixed}
         if leave:

@@ -64,7 +64,7 @@ KEYS: tuple[Key, ...] = (
         kind.smtp_address, "", "url"),
     Key("smtp.timeout", "seconds that one answer of the server may take",
         kind.number(1, 59), 30.0),
-    Key("smtp.pool", "connections kept open to the server", kind.whole(1, 50), 4),
+    Key("smtp.pool", "connections at once, where the server is slow; kept open", kind.whole(1, 50), 4),
     Key("smtp.ca_file", "certificates to trust, for a server with one of its own",
         kind.text, "", is_path=True),
     Key("smtp.dkim", "SELECTOR:FILE of the key that signs; empty: the mail server signs",

@@ -40,6 +40,8 @@ class Message:
     version: str
     #: The whole message, CRLF line ends, 7-bit: form "raw". Empty in form "parts".
     raw: bytes = b""
+    #: No line of `raw` begins with a dot: SMTP, which doubles those, need not look for any.
+    dotless: bool = False
     #: Form "parts".
     shared: Shared | None = None
     substitutions: Mapping[str, str] = field(default_factory=dict)

@@ -58,6 +58,9 @@ def judge(message: Message, usual: list[str]) -> None:
     head, _, rest = message.raw.partition(b"\r\n\r\n")
     assert header_names(message) == usual
     assert message.raw.isascii()
+    assert message.dotless
+    assert b"\n." not in message.raw
+    assert not message.raw.startswith(b".")
     assert all(len(line) <= 78 or b" " not in line.strip() for line in head.split(b"\r\n"))
     assert all(len(line) <= 76 for line in rest.split(b"\r\n"))
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", message.raw)

@@ -74,6 +74,8 @@ def one_line(text: bytes | str) -> str:
     """A server's words as one printable line of limited length."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
+    if text.isprintable():
+        return " ".join(text.split())[:_LONGEST_DETAIL]
     printable = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(printable.split())[:_LONGEST_DETAIL]
 

@@ -8,6 +8,7 @@ message beyond this: before the last byte left, nothing was handed over.
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -27,6 +28,8 @@ from scheduler.providers.wire.reach import (
 from scheduler.providers.wire.replies import Phase
 from scheduler.providers.wire.smtp_url import Server
 
+#: The usual answer: one line with a text.
+_ONE_LINE = re.compile(rb"([0-9]{3}) ([^\r\n]*)\r\n")
 _LONGEST_LINE = 8192
 _MOST_LINES = 200
 #: The largest TLS record: what one failing write may have sent.
@@ -50,6 +53,8 @@ class Line(smtplib.SMTP):
         self._until = 0.0
         self._buffer = b""
         self._secured = False
+        #: What the socket was last told to wait.
+        self._waits = -1.0
         #: Something was read since the last write.
         self._heard = False
 
@@ -83,6 +88,7 @@ class Line(smtplib.SMTP):
         assert self._context is not None
         server = self._server
         self._secured = True
+        self._waits = -1.0
         return secure(sock, self._context, server.host, timeout=server.timeout, until=self._until)
 
     # What smtplib calls
@@ -90,6 +96,7 @@ class Line(smtplib.SMTP):
     def _get_socket(self, host: str, port: int, _timeout: float) -> socket.socket:
         server = self._server
         sock = reach(host, port, timeout=server.connect_timeout, until=self._until)
+        self._waits = -1.0
         if server.tls == "implicit":
             sock = self._under_tls(sock)
         self.phase = Phase.GREETING
@@ -113,8 +120,11 @@ class Line(smtplib.SMTP):
 
         Raises `Lost` when none comes in time (`within` seconds; else the usual limits).
         """
-        wait_until = min(self._until, time.monotonic() + (within or self._server.timeout))
         buffer = self._buffer
+        if usual := _ONE_LINE.match(buffer):
+            self._buffer = buffer[usual.end() :]
+            return int(usual[1]), usual[2]
+        wait_until = min(self._until, time.monotonic() + (within or self._server.timeout))
         start = 0
         lines: list[bytes] = []
         while True:
@@ -132,18 +142,28 @@ class Line(smtplib.SMTP):
                 self._buffer = buffer[start:]
                 return (int(line[:3]) if line[:3].isdigit() else -1), b"\n".join(lines)
 
+    def _ready(self, seconds: float, too_late: str) -> socket.socket:
+        """The socket, told to wait no longer than this."""
+        sock = self.sock
+        if sock is None or seconds <= 0:
+            raise self._gone(too_late)
+        # In steps of a quarter second, downwards: nearly always it has been told already, and a
+        # message costs two system calls less.
+        waits = seconds if seconds < 1 else int(seconds * 4) / 4
+        if waits != self._waits:
+            sock.settimeout(waits)
+            self._waits = waits
+        return sock
+
     def _receive(self, until: float) -> bytes:
-        wait = left(until)
-        if self.sock is None or wait <= 0:
-            raise self._gone("no answer in time")
+        sock = self._ready(left(until), "no answer in time")
         try:
-            self.sock.settimeout(wait)
             if self._heard:
                 # The rest of a group of answers is on its way. A server that writes each by
                 # itself waits for our acknowledgement, which the kernel would delay by 40 ms.
-                self.sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
+                sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
             self._heard = _QUICK_ACK > 0
-            chunk = self.sock.recv(65536)
+            chunk = sock.recv(65536)
         except OSError as error:
             raise self._gone(why(error)) from None
         if not chunk:
@@ -155,26 +175,23 @@ class Line(smtplib.SMTP):
 
         Raises `Lost`.
         """
-        sock = self.sock
-        wait = min(self._server.timeout, self.time_left)
-        if sock is None or wait <= 0:
-            raise self._gone("no time left")
         self._heard = False
-        sent = 0
-        view = memoryview(data)
-        while sent < len(data):
+        sock = self._ready(min(self._server.timeout, self.time_left), "no time left")
+        sent, size = 0, len(data)
+        while True:
             # A failing plain write has sent nothing of its piece; under TLS it may have sent
             # all of it, so the pieces are small and the doubt begins with the piece.
-            piece = view[sent : sent + _RECORD] if self._secured else view[sent:]
-            may_have_left = sent + len(piece) if self._secured else sent
+            end = min(sent + _RECORD, size) if self._secured else size
+            may_have_left = end if self._secured else sent
             try:
-                sock.settimeout(wait)
-                sent += sock.send(piece)
+                sent += sock.send(data if end - sent == size else memoryview(data)[sent:end])
             except OSError as error:
                 if handed_over_at is not None and may_have_left > handed_over_at:
                     self.phase = Phase.ANSWER
                 raise self._gone(why(error)) from None
-            wait = max(min(self._server.timeout, self.time_left), 0.001)
+            if sent >= size:
+                break
+            self._ready(max(min(self._server.timeout, self.time_left), 0.001), "no time left")
         if handed_over_at is not None:
             self.phase = Phase.ANSWER
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from scheduler.domain.message import Message
@@ -47,8 +47,8 @@ class Letter:
     """A message ready for this connection."""
 
     message: Message
-    #: MAIL, RCPT and DATA, each with its line end.
-    commands: tuple[bytes, bytes, bytes]
+    #: MAIL, RCPT and DATA, a line each.
+    commands: bytes
     #: Dots doubled, ends with CRLF, without the terminator.
     body: bytes
 
@@ -108,24 +108,27 @@ class Session:
             if not self._line.has_extn("smtputf8"):
                 return Refused("the server takes ASCII addresses only", Fault.ADDRESS)
             mail += " SMTPUTF8"
-        commands = (f"{mail}\r\n".encode(), f"RCPT TO:<{to}>\r\n".encode(), b"DATA\r\n")
-        return Letter(message, commands, dot_stuffed(raw))
+        commands = f"{mail}\r\nRCPT TO:<{to}>\r\nDATA\r\n".encode()
+        return Letter(message, commands, raw if message.dotless else dot_stuffed(raw))
 
-    def hand_over(self, letters: Sequence[Letter]) -> Iterator[Outcome]:
-        """One outcome per letter, in order, as each becomes known.
+    def hand_over(self, letters: Iterable[Letter]) -> Iterator[Outcome]:
+        """One outcome per letter, in order, as each becomes known; takes a letter ahead at most.
 
         Raises `Lost` for the first letter without an outcome; all after it are untouched.
         """
         return self._pipelined(letters) if self._pipelining else self._one_by_one(letters)
 
-    def _pipelined(self, letters: Sequence[Letter]) -> Iterator[Outcome]:
+    def _pipelined(self, letters: Iterable[Letter]) -> Iterator[Outcome]:
         line = self._line
-        groups = [b"".join(letter.commands) for letter in letters]
-        groups.append(b"")
-        self._write(Phase.MAIL, groups[0])
-        for letter, following in zip(letters, groups[1:], strict=True):
+        coming = iter(letters)
+        upcoming = next(coming, None)
+        if upcoming is not None:
+            self._write(Phase.MAIL, upcoming.commands)
+        while (letter := upcoming) is not None:
+            upcoming = next(coming, None)
+            following = upcoming.commands if upcoming else b""
             self._stop_if_closing()
-            mail, rcpt, data = (self._ask(p) for p in (Phase.MAIL, Phase.RCPT, Phase.DATA))
+            mail, rcpt, data = self._ask(Phase.MAIL), self._ask(Phase.RCPT), self._ask(Phase.DATA)
             refusal = mail or rcpt or data
             if refusal is None:
                 outcome = self._message(letter.body, following)
@@ -144,11 +147,12 @@ class Session:
             line.phase = Phase.MAIL
             yield outcome
 
-    def _one_by_one(self, letters: Sequence[Letter]) -> Iterator[Outcome]:
+    def _one_by_one(self, letters: Iterable[Letter]) -> Iterator[Outcome]:
         for letter in letters:
             self._stop_if_closing()
             refusal: _No | None = None
-            for phase, command in zip(_QUESTIONS, letter.commands, strict=True):
+            commands = letter.commands.splitlines(keepends=True)
+            for phase, command in zip(_QUESTIONS, commands, strict=True):
                 self._write(phase, command)
                 refusal = self._ask(phase)
                 if refusal is not None:

@@ -3,7 +3,7 @@
 `accepted` is the truth: what the server took responsibility for, whatever it said. A fault is
 a name; `at` is the number (from 0) of the MAIL command, or of the connection for faults before
 MAIL, at which it strikes, and `times` how often. Recipients named in `_BY_RECIPIENT` always
-get that answer.
+get that answer; mail to `silent` is taken without a word.
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ class FaultServer:
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     credentials: tuple[str, str] | None = None
+    #: Seconds from the end of a message to the answer.
+    answers_after: float = 0.0
+    #: Who comes while so many are connected is sent away.
+    most_at_once: int = 1000
     accepted: list[Copy] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     #: Each read from the network, for counting round trips.
@@ -87,6 +91,12 @@ class FaultServer:
         _traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    @property
+    def at_once(self) -> int:
+        """Open connections."""
+        with self._lock:
+            return len(self._open)
 
     def stop(self) -> None:
         """Refuse new connections and drop the open ones."""
@@ -153,6 +163,8 @@ class _Conversation:
                 pass
 
     def greet(self) -> bool:
+        if self.server.at_once > self.server.most_at_once:
+            return self.say("421 4.7.0 too many connections from your address", go_on=False)
         if self.strikes("drop before greeting"):
             return False
         if self.strikes("hang before greeting"):
@@ -278,6 +290,7 @@ class _Conversation:
             data += b"\r\n"
         sender, to = self.sender, self.to
         self.sender = self.to = None
+        time.sleep(self.server.answers_after)
         return self.answer(sender, to, data)
 
     def answer(self, sender: str | None, to: str | None, wire: bytes) -> bool:
@@ -294,7 +307,7 @@ class _Conversation:
             return self.say("421 4.3.2 going down", go_on=False)
         data = re.sub(rb"(?m)^\.", b"", wire)
         self.server.accepted.append(Copy(sender or "", to, data, wire))
-        if self.strikes("accept, then drop"):
+        if self.strikes("accept, then drop") or to.startswith("silent@"):
             return self.reset()
         if self.strikes("accept, then hang"):
             return self.hang()

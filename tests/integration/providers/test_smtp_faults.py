@@ -221,6 +221,15 @@ def test_a_server_that_keeps_silent_gets_two_messages_at_most(
     assert len(server.accepted) <= 2
 
 
+@pytest.mark.parametrize("extensions", [PLAIN, PIPELINING])
+def test_trouble_now_and_then_stops_nobody(extensions: tuple[str, ...]) -> None:
+    kinds = ["well", "silent", "well", "well", "silent", "well"]
+    with FaultServer(extensions=extensions) as server:
+        outcomes = send(server, [letter(f"{who}@{n}.example") for n, who in enumerate(kinds)])
+    expected = {"well": Accepted, "silent": Uncertain}
+    assert [type(outcome) for outcome in outcomes] == [expected[who] for who in kinds]
+
+
 def test_a_session_limit_per_connection_is_worked_around() -> None:
     with FaultServer("250, then drop") as server:
         outcomes = send(server, letters(6))
