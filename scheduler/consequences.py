@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from scheduler.domain.delivery import Delivery
+from scheduler.domain.delivery import Delivery, Settled
 from scheduler.domain.enrollment import DELIVERY_FAILED, EnrollmentEvent
 from scheduler.rules import progress, suppression
 from scheduler.store import Tx, ledger, people
@@ -23,14 +23,14 @@ _VERDICTS = {
 
 
 def suppress(
-    tx: Tx, delivery: Delivery, *, salt: str, reason: str, source: str, now: datetime
+    tx: Tx, delivery: Delivery | Settled, *, salt: str, reason: str, source: str, now: datetime
 ) -> None:
     """Nothing more goes where this delivery went, in any course."""
     hashed = suppression.address_hash(salt, people.address_key(delivery.to_addr))
     people.suppress(tx, hashed, reason=reason, source=source, now=now)
 
 
-def is_theirs(tx: Tx, delivery: Delivery) -> bool:
+def is_theirs(tx: Tx, delivery: Delivery | Settled) -> bool:
     """Did it go where this person is reached now? What another address says, a mistyped
     or a former one, is no word on them."""
     run = people.enrollment(tx, delivery.enrollment_id)
@@ -40,7 +40,9 @@ def is_theirs(tx: Tx, delivery: Delivery) -> bool:
     )
 
 
-def stop_all_runs(tx: Tx, delivery: Delivery, event: EnrollmentEvent, now: datetime) -> None:
+def stop_all_runs(
+    tx: Tx, delivery: Delivery | Settled, event: EnrollmentEvent, now: datetime
+) -> None:
     """End every run of this delivery's reader, and withdraw what is still owed."""
     run = people.enrollment(tx, delivery.enrollment_id, lock=True)
     if run is None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from scheduler import consequences
 from scheduler.clock import Clock
-from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
+from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState, Settled
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent, EnrollmentState
 from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Refused, Uncertain
 from scheduler.domain.syllabus import Syllabus
@@ -63,7 +63,7 @@ class Settler:
             if isinstance(outcome, Refused)
         }
         with self._db.write("settle") as tx:
-            settled = ledger.settle(tx, settlements)
+            settled = ledger.settle(tx, settlements, at=now, provider=self._provider)
             self.advance(tx, settled, now)
             self._apply_refusals(tx, settled, refusals, now)
         counts.update(str(delivery.state) for delivery in settled)
@@ -98,15 +98,13 @@ class Settler:
             delivery_id=delivery.id,
             attempt=delivery.attempt,
             state=state,
-            at=now,
             verdict=verdict,
-            provider=self._provider,
             provider_ref=ref,
             not_before=not_before,
             put_off=put_off,
         )
 
-    def advance(self, tx: Tx, settled: Sequence[Delivery], now: datetime) -> None:
+    def advance(self, tx: Tx, settled: Sequence[Delivery | Settled], now: datetime) -> None:
         """Move the runs whose lesson was handed over, or may have been, to their next slot."""
         handed_over = {
             d.enrollment_id: d
@@ -208,7 +206,7 @@ class Settler:
     def _apply_refusals(
         self,
         tx: Tx,
-        settled: Sequence[Delivery],
+        settled: Sequence[Settled],
         refusals: Mapping[str, Refused],
         now: datetime,
     ) -> None:

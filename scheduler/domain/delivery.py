@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from scheduler.domain.enrollment import Enrollment
 from scheduler.domain.learner import Learner
@@ -105,6 +106,19 @@ class Delivery:
     def slot(self) -> datetime:
         """What its lateness is measured from; aware UTC."""
         return self.first_due_at or self.not_before
+
+
+class Settled(NamedTuple):
+    """A delivery whose outcome is recorded, as far as its run is concerned."""
+
+    id: str
+    enrollment_id: int
+    round: int
+    kind: DeliveryKind
+    to_addr: str
+    state: DeliveryState
+    #: When the hand-over began; aware UTC.
+    sending_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import FromClause, Text, bindparam, cast, column, func, literal_column, select
+from sqlalchemy import (
+    FromClause,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.types import TypeEngine
 
@@ -33,6 +43,10 @@ def table(dialect: str, columns: Shape) -> FromClause:
             .render_derived(name="b", with_types=True)
         )
     each = func.json_each(bindparam(BATCH, type_=Text())).table_valued("value", name="each_row")
+    if len(columns) == 1:
+        # A bare list: SQLite reads that in half the time.
+        ((name, type_),) = columns.items()
+        return select(type_coerce(each.c.value, type_).label(name)).subquery("b")
     return select(
         *(
             func.json_extract(each.c.value, literal_column(f"'$[{i}]'"), type_=t).label(n)
@@ -43,12 +57,15 @@ def table(dialect: str, columns: Shape) -> FromClause:
 
 def pack(dialect: str, names: Iterable[str], rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
     """The parameters for a statement on `table`; datetimes must be aware."""
+    keys = tuple(names)
+    data: list[Any]
     if dialect == "postgresql":
-        keys = tuple(names)
-        data: list[Any] = [dict(zip(keys, row, strict=True)) for row in rows]
+        data = [dict(zip(keys, row, strict=True)) for row in rows]
+    elif len(keys) == 1:
+        data = [value for (value,) in rows]
     else:
         data = list(rows)
-    return {BATCH: json.dumps(data, default=_plain, separators=(",", ":"))}
+    return {BATCH: _JSON.encode(data)}
 
 
 #: Persian and Indic names are spelled with these, invisible as they are.
@@ -67,3 +84,6 @@ def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return to_text(value)
     raise TypeError(f"a batch cannot carry {type(value).__name__}")
+
+
+_JSON = json.JSONEncoder(default=_plain, separators=(",", ":"))

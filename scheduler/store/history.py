@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Insert, String, insert, select
+from sqlalchemy import Insert, String, bindparam, insert, literal_column, select
 
 from scheduler.store import batch
 from scheduler.store.columns import UtcTime, to_text
 from scheduler.store.database import Tx
-from scheduler.store.tables import delivery_events
+from scheduler.store.tables import deliveries, delivery_events
 
 _COLUMNS: batch.Shape = {
     "delivery_id": String(),
@@ -38,11 +38,35 @@ class DeliveryEventRow:
     detail: str
 
 
-def append(tx: Tx, changes: Iterable[Change], *, always: bool = False) -> None:
-    """Write the changes down, in the order given; `always` makes the statement even for none."""
+def append(tx: Tx, changes: Iterable[Change]) -> None:
+    """Write the changes down, in the order given."""
     rows = [(number, to_text(at), *what) for number, at, *what in changes]
-    if rows or always:
+    if rows:
         tx.execute(_append(tx.dialect.name), batch.pack(tx.dialect.name, _COLUMNS, rows))
+
+
+def append_alike(
+    tx: Tx,
+    delivery_ids: Sequence[str],
+    *,
+    at: datetime,
+    from_state: str,
+    to_state: str,
+    worker: str = "",
+    always: bool = False,
+) -> None:
+    """Write one change down that all of these made; `always` makes the statement even for none."""
+    if delivery_ids or always:
+        what = {"at": at, "from_state": from_state, "to_state": to_state, "worker": worker}
+        packed = batch.pack(tx.dialect.name, ("id",), ((number,) for number in delivery_ids))
+        tx.execute(_append_alike(tx.dialect.name), packed | what)
+
+
+def append_settled(tx: Tx, delivery_ids: Sequence[str], *, from_state: str) -> None:
+    """Write down that these have just been settled, in the words of their rows."""
+    if delivery_ids:
+        packed = batch.pack(tx.dialect.name, ("id",), ((number,) for number in delivery_ids))
+        tx.execute(_append_settled(tx.dialect.name), packed | {"from_state": from_state})
 
 
 def history(tx: Tx, delivery_id: str) -> list[DeliveryEventRow]:
@@ -61,4 +85,31 @@ def _append(dialect: str) -> Insert:
     b = batch.table(dialect, _COLUMNS)
     return insert(delivery_events).from_select(
         list(_COLUMNS), select(*(b.c[name] for name in _COLUMNS))
+    )
+
+
+@cache
+def _append_alike(dialect: str) -> Insert:
+    b = batch.table(dialect, {"id": String()})
+    return insert(delivery_events).from_select(
+        list(_COLUMNS),
+        select(
+            b.c.id,
+            bindparam("at", type_=UtcTime()),
+            *(bindparam(name, type_=String()) for name in ("from_state", "to_state", "worker")),
+            literal_column("''"),
+        ),
+    )
+
+
+@cache
+def _append_settled(dialect: str) -> Insert:
+    b = batch.table(dialect, {"id": String()})
+    d = deliveries.c
+    return insert(delivery_events).from_select(
+        list(_COLUMNS),
+        select(
+            *(d.id, d.settled_at, bindparam("from_state", type_=String())),
+            *(d.state, d.lease_owner, d.verdict),
+        ).join_from(b, deliveries, d.id == b.c.id),
     )

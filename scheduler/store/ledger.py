@@ -32,7 +32,7 @@ from scheduler.store.deliveries import (
     letter_keys,
     open_lessons,
 )
-from scheduler.store.history import DeliveryEventRow, append, history
+from scheduler.store.history import DeliveryEventRow, append, append_alike, history
 from scheduler.store.settling import Settlement, settle
 from scheduler.store.tables import RowId, deliveries, state_in
 from scheduler.store.versions import keep_version, known_versions, version_document
@@ -141,13 +141,17 @@ def owe(tx: Tx, rows: Sequence[NewDelivery], now: datetime, *, always: bool = Fa
     )
     due = list(tx.execute(_owe(tx.dialect.name), packed | {"now": now}).scalars())
     made = set(ids)
-    _note(
-        tx,
-        [(number, "" if number in made else DeliveryState.CANCELLED) for number in due],
-        DeliveryState.DUE,
-        now,
-        always=always,
-    )
+    for before, numbers in (
+        ("", [number for number in due if number in made]),
+        (DeliveryState.CANCELLED, [number for number in due if number not in made]),
+    ):
+        append_alike(
+            *(tx, numbers),
+            at=now,
+            from_state=before,
+            to_state=DeliveryState.DUE,
+            always=always and not before,
+        )
     return due
 
 
@@ -273,12 +277,9 @@ def _note(
     before: Sequence[tuple[str, str]],
     to: DeliveryState,
     now: datetime,
-    detail: str = "",
-    *,
-    always: bool = False,
+    detail: str,
 ) -> None:
-    changes = ((number, now, state, to, "", batch.line(detail)) for number, state in before)
-    append(tx, changes, always=always)
+    append(tx, ((number, now, state, to, "", batch.line(detail)) for number, state in before))
 
 
 def _new_ids(now: datetime, count: int) -> list[str]:

@@ -43,8 +43,9 @@ CLAIMED = (*DELIVERY, *ENROLLMENT, *LEARNER)
 CONSENT = (_c.action, _c.text, _c.source, _c.at, _c.ip_hash, _c.user_agent)
 
 _RUN_STATES = {str(state): state for state in EnrollmentState}
-_DELIVERY_STATES = {str(state): state for state in DeliveryState}
-_KINDS = {str(kind): kind for kind in DeliveryKind}
+#: Of deliveries, by what the ledger calls them.
+STATES = {str(state): state for state in DeliveryState}
+KINDS = {str(kind): kind for kind in DeliveryKind}
 _AFTER_DELIVERY = len(DELIVERY)
 _AFTER_ENROLLMENT = _AFTER_DELIVERY + len(ENROLLMENT)
 
@@ -78,10 +79,10 @@ def to_delivery(row: Sequence[Any]) -> Delivery:
         number,
         enrollment_id,
         round_,
-        _KINDS[kind],
+        KINDS[kind],
         key,
         to_addr,
-        _DELIVERY_STATES[state],
+        STATES[state],
         *rest,
     )
 

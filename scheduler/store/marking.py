@@ -33,7 +33,7 @@ from scheduler.domain.delivery import DeliveryState
 from scheduler.store import batch
 from scheduler.store.columns import UtcTime
 from scheduler.store.database import Tx
-from scheduler.store.history import append
+from scheduler.store.history import append, append_alike
 from scheduler.store.tables import deliveries, enrollments, state_in, suppressions
 
 _d, _e, _s = deliveries.c, enrollments.c, suppressions.c
@@ -115,13 +115,13 @@ def mark(
             _mark(tx.dialect.name), packed | {"now": now, "owner": owner, "until": lease_until}
         ).scalars()
     )
-    append(
+    append_alike(
         tx,
-        (
-            (m.delivery_id, now, DeliveryState.CLAIMED, DeliveryState.SENDING, owner, "")
-            for m in marks
-            if m.delivery_id in marked
-        ),
+        [m.delivery_id for m in marks if m.delivery_id in marked],
+        at=now,
+        from_state=DeliveryState.CLAIMED,
+        to_state=DeliveryState.SENDING,
+        worker=owner,
     )
     missing = [m for m in marks if m.delivery_id not in marked]
     return Marked(marked, _drop(tx, missing, owner, now) if missing else {})

@@ -112,8 +112,17 @@ class Room:
 
     def settle(self, tx: Tx, delivery: Delivery, state: str, **fields: Any) -> list[Delivery]:
         """Record this outcome for the delivery's present attempt."""
-        fields = {"attempt": delivery.attempt, "at": self.now} | fields
-        return ledger.settle(tx, [Settlement(delivery.id, state=DeliveryState(state), **fields)])
+        provider = fields.pop("provider", "")
+        fields = {"attempt": delivery.attempt} | fields
+        settlement = Settlement(delivery.id, state=DeliveryState(state), **fields)
+        settled = ledger.settle(tx, [settlement], at=self.now, provider=provider)
+        found = [self.look(tx, one.id) for one in settled]
+        for one, row in zip(settled, found, strict=True):
+            assert one == (
+                *(row.id, row.enrollment_id, row.round, row.kind),
+                *(row.to_addr, row.state, row.sending_at),
+            )
+        return found
 
     def in_state(self, tx: Tx, run: Enrollment, state: str, key: str = "one") -> Delivery:
         """A delivery in any state, reached the way life reaches it."""

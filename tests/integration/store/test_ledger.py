@@ -145,16 +145,16 @@ def test_outcomes_of_a_batch_are_recorded_together(room: Room) -> None:
         due = room.owed(tx, room.run(tx))
         states = ["accepted", "refused", "waiting", "dead", "accepted", "accepted"]
         answers = [
-            Settlement(d.id, d.attempt, DeliveryState(state), room.now, verdict=f"it is {state}")
+            Settlement(d.id, d.attempt, DeliveryState(state), verdict=f"it is {state}")
             for d, state in zip([*sent, unsure, due], states, strict=True)
         ]
-        settled = {d.id: (d.state, d.verdict) for d in ledger.settle(tx, answers)}
-        assert settled == {
+        settled = [room.look(tx, d.id) for d in ledger.settle(tx, answers, at=room.now)]
+        assert {d.id: (d.state, d.verdict) for d in settled} == {
             d.id: (state, f"it is {state}")
             for d, state in zip([*sent, unsure], states[:5], strict=True)
         }
-        assert ledger.settle(tx, answers[:1]) == []
-        assert ledger.settle(tx, []) == []
+        assert ledger.settle(tx, answers[:1], at=room.now) == []
+        assert ledger.settle(tx, [], at=room.now) == []
 
 
 def test_a_provider_that_has_no_name_for_it_keeps_what_is_known(room: Room) -> None:
