@@ -20,7 +20,7 @@ from scheduler.providers.wire.smtp_session import Session
 from scheduler.providers.wire.smtp_url import Server
 
 #: Seconds a message from which on another connection pays for its thread and its greeting.
-_WORTH_A_CONNECTION = 0.005
+_WORTH_A_CONNECTION = 0.001
 #: A connection for fewer messages than this does not.
 _LEAST_SHARE = 2
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from scheduler.domain.message import Message
 from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Provider, Uncertain
 from scheduler.providers import open_provider
+from scheduler.providers.wire import smtp_crew
 from tests.integration.providers.fault_smtp import FaultServer
 from tests.integration.providers.letters import letter, letters
 from tests.integration.providers.worlds import HASTY, PATIENT
@@ -20,7 +23,7 @@ PIPELINING = ("PIPELINING", "SIZE 10000000")
 
 
 def opened(server: FaultServer, **settings: object) -> Provider:
-    return open_provider("smtp", {"url": server.url, **PATIENT, **settings})
+    return open_provider("smtp", {"url": server.url, **PATIENT, "pool": 4, **settings})
 
 
 def sent(provider: Provider, messages: list[Message]) -> dict[str, Outcome]:
@@ -44,7 +47,7 @@ def addresses(messages: list[Message]) -> list[str]:
 def test_a_slow_server_is_asked_on_all_connections_at_once(extensions: tuple[str, ...]) -> None:
     first, second = letters(20), letters(20)
     with FaultServer(extensions=extensions, answers_after=SLOW) as server:
-        provider = opened(server, pool=4)
+        provider = opened(server)
         outcomes = sent(provider, first)
         assert server.connections == 4
         # All were kept, and the next batch begins with all of them.
@@ -65,12 +68,14 @@ def test_no_more_connections_than_allowed() -> None:
     assert taken(server) == addresses(messages)
 
 
-def test_a_server_that_answers_at_once_is_asked_on_one() -> None:
-    messages = letters(200)
+def test_a_server_that_answers_at_once_is_asked_on_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = letters(60)
+    fast = itertools.count(step=0.0001)
+    monkeypatch.setattr(smtp_crew, "time", SimpleNamespace(monotonic=lambda: next(fast)))
     with FaultServer() as server:
-        provider = opened(server, pool=4)
-        for start in range(0, 200, 50):
-            sent(provider, messages[start : start + 50])
+        provider = opened(server)
+        for start in range(0, 60, 20):
+            sent(provider, messages[start : start + 20])
         provider.close()
         assert server.connections == 1
     assert taken(server) == addresses(messages)
@@ -79,7 +84,7 @@ def test_a_server_that_answers_at_once_is_asked_on_one() -> None:
 def test_a_server_that_wants_one_connection_loses_nothing_and_is_not_pressed() -> None:
     first, second = letters(12), letters(12)
     with FaultServer(answers_after=SLOW, most_at_once=1) as server:
-        provider = opened(server, pool=4)
+        provider = opened(server)
         outcomes = sent(provider, first)
         turned_away = server.connections - 1
         assert turned_away == 3
@@ -95,7 +100,7 @@ def test_one_message_a_connection_still_brings_all_of_them(extensions: tuple[str
     messages = letters(24)
     fault = FaultServer("250, then drop", extensions=extensions, answers_after=SLOW)
     with fault as server:
-        provider = opened(server, pool=4)
+        provider = opened(server)
         outcomes = sent(provider, messages)
         provider.close()
     assert all(isinstance(outcome, Accepted) for outcome in outcomes.values())
@@ -106,7 +111,7 @@ def test_one_message_a_connection_still_brings_all_of_them(extensions: tuple[str
 def test_a_connection_that_breaks_gives_back_what_it_had_drawn(fault: str) -> None:
     messages = letters(24)
     with FaultServer(fault, at=9, times=2, answers_after=SLOW) as server:
-        provider = opened(server, pool=4)
+        provider = opened(server)
         outcomes = sent(provider, messages)
         provider.close()
     away = {number for number, outcome in outcomes.items() if isinstance(outcome, Deferred)}
@@ -118,7 +123,7 @@ def test_a_connection_that_breaks_gives_back_what_it_had_drawn(fault: str) -> No
 def test_silence_on_all_connections_costs_each_one_message() -> None:
     well, unwell = letters(12), letters(40)
     with FaultServer("accept, then hang", at=12, answers_after=SLOW) as server:
-        provider = opened(server, **HASTY, pool=4)
+        provider = opened(server, **(HASTY | {"pool": 4}))
         assert all(isinstance(outcome, Accepted) for outcome in sent(provider, well).values())
         outcomes = sent(provider, unwell).values()
         provider.close()
@@ -145,7 +150,7 @@ def test_refusals_come_by_whichever_connection_met_them() -> None:
 def test_told_to_break_off_every_connection_ends_after_the_one_in_hand() -> None:
     messages = letters(40)
     with FaultServer(answers_after=SLOW) as server:
-        provider = opened(server, pool=4)
+        provider = opened(server)
         sent(provider, letters(8))
         server.accepted.clear()
         threading.Timer(SLOW * 2, provider.break_off).start()

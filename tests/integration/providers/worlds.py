@@ -15,10 +15,11 @@ from tests.integration.providers.letters import letter
 
 _MESSAGE_ID = re.compile(rb"Message-ID: <(\w+)@")
 
-#: Long enough for a busy machine; no test should need it.
-PATIENT = {"connect_timeout": 5, "timeout": 5, "deadline": 25}
+#: Long enough for a busy machine; no test should need it. On one connection: on a busy machine
+#: any server may be slow enough for more.
+PATIENT = {"connect_timeout": 5, "timeout": 5, "deadline": 25, "pool": 1}
 #: For servers that hang.
-HASTY = {"connect_timeout": 0.3, "timeout": 0.3, "deadline": 5}
+HASTY = {"connect_timeout": 0.3, "timeout": 0.3, "deadline": 5, "pool": 1}
 
 
 class World(Protocol):
@@ -72,7 +73,7 @@ class SmtpWorld:
 
     def __init__(self, extensions: tuple[str, ...]) -> None:
         self.server = FaultServer(extensions=extensions).__enter__()
-        self.settings: dict[str, Any] = {"url": self.server.url, **PATIENT}
+        self.settings: dict[str, Any] = {"url": self.server.url, **PATIENT, "pool": 4}
         self.provider = open_provider("smtp", self.settings)
 
     def delivered(self) -> list[str]:
