@@ -1,10 +1,13 @@
-"""G2: from due to settled through SMTP, against senders that do nothing but send."""
+"""G2: from due to settled through SMTP, against senders that do nothing but send.
+
+Into a sink that answers at once, and beside it into one that takes its time, as most servers do.
+"""
 
 from __future__ import annotations
 
 import tempfile
 
-from tests.benchmarks import sink
+from tests.benchmarks import sink, slow_sink
 from tests.benchmarks.measuring import ROUNDS, Cost, middle
 from tests.benchmarks.processes import apart, beside
 from tests.benchmarks.school import founded
@@ -34,7 +37,25 @@ def rows(full: bool) -> list[Row]:
         *_beside("smtplib.sendmail", due, ours, plain, None),
     ]
     share = Row("", "the sink's own CPU while our worker sends", f"{middle(busy):.0%} of a core")
-    return [*found, share]
+    return [*found, share, _slow_server(1_500 if full else 500, message)]
+
+
+def _slow_server(due: int, message: bytes) -> Row:
+    """The same into a server that thinks each message over, beside smtplib, which waits for it."""
+    with tempfile.TemporaryDirectory() as folder, beside(slow_sink.serve) as (address, ask):
+        school = founded(f"sqlite:///{folder}/school.db", size=due, due=due)
+        ours = checked(apart(send_due, school, "smtp", {"url": f"smtp://{address}"}, 0), due)
+        theirs = apart(by_smtplib, address, due, message)
+        taken = ask()
+    assert taken == 2 * due, f"the slow sink took {taken}"
+    think = f"{slow_sink.SECONDS_A_MESSAGE * 1e3:.0f} ms a message"
+    return Row(
+        "",
+        f"into a server that takes {think}, {due:,} due",
+        f"{due / ours.seconds:,.0f} msg/s",
+        f"smtplib.sendmail {due / theirs.seconds:,.0f}",
+        f"{theirs.seconds / ours.seconds:.2f}",
+    )
 
 
 def _beside(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 _CHUNK = 1 << 18
@@ -40,7 +41,7 @@ def serve(control: Connection) -> None:
                     sock, _ = listener.accept()
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     sock.sendall(b"220 sink ESMTP\r\n")
-                    selector.register(sock, selectors.EVENT_READ, _Talk(sock))
+                    selector.register(sock, selectors.EVENT_READ, Talk(sock))
                 elif not key.data.listen():
                     selector.unregister(key.fileobj)
                     key.data.sock.close()
@@ -49,11 +50,12 @@ def serve(control: Connection) -> None:
                     taken += key.data.count_anew()
 
 
-class _Talk:
-    """One connection."""
+class Talk:
+    """One connection; `think` is called for each message, before its answer."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, think: Callable[[], None] = lambda: None) -> None:
         self.sock = sock
+        self._think = think
         self._rest = b""
         self._in_message = False
         self._taken = 0
@@ -89,6 +91,7 @@ class _Talk:
                 at = end + len(_END)
                 self._in_message = False
                 self._taken += 1
+                self._think()
                 answers.append(_OK)
             else:
                 end = data.find(b"\n", at)
