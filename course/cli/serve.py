@@ -121,6 +121,7 @@ def _serve(school: School, listening: socket.socket, *, worker: bool) -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    opening.keep_what_is_loaded()
     if worker:
         school.start_driver()
     if not stop.asked:

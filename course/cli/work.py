@@ -48,6 +48,7 @@ def work(ctx: click.Context, once: bool, as_of: str | None, as_json: bool) -> No
     with opening.school(ctx, worker=True, clock=clock, quiet=once) as school:
         stop = Stop(school.dispatcher.stop)
         stop.listen()
+        opening.keep_what_is_loaded()
         if once:
             ctx.exit(_send_due(school, as_json, stop))
         _run(school, stop)

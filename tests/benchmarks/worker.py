@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from course.cli.opening import keep_what_is_loaded
 from scheduler.dispatch import Dispatcher
 from scheduler.providers import open_provider
 from scheduler.store import Database
@@ -22,6 +23,7 @@ def send_due(database: str, provider: str, settings: Mapping[str, Any], day: int
         dispatcher = Dispatcher(
             db, morning(day), composer.catalog.syllabus, composer, sender, salt="salt"
         )
+        keep_what_is_loaded()  # as `course work` does
         cost = measured(dispatcher.run_due)
     sender.close()
     db.close()
