@@ -6,6 +6,7 @@ names the templates do not know, and to look at learners at all.
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from collections.abc import Mapping
@@ -92,10 +93,11 @@ class Layout:
     def fingerprint(self) -> tuple[int, ...]:
         """Changes when a template does."""
         try:
-            stats = [file.stat() for file in sorted(self._folder.iterdir())]
+            with os.scandir(self._folder) as files:
+                stats = sorted((file.name, file.stat()) for file in files)
         except OSError:  # said in words when a mail is made
             return ()
-        return tuple(figure for stat in stats for figure in (stat.st_mtime_ns, stat.st_size))
+        return tuple(figure for _, stat in stats for figure in (stat.st_mtime_ns, stat.st_size))
 
     @property
     def _adapt(self) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    literal_column,
     null,
     or_,
     select,
@@ -208,7 +209,7 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
             & (_e.state != "stopped")
             & (~_is_nudge() | _is_reachable()),
             # The cure for a dead address: a letter to another one.
-            _d.key.like("@address%") & state_in(_e.state, "stopped") & (_e.reason == "bounced"),
+            _key_like("@address%") & state_in(_e.state, "stopped") & (_e.reason == "bounced"),
         ),
     )
     suppressed = exists().where(_s.address_hash == b.c.address_hash)
@@ -239,7 +240,12 @@ def _mark(dialect: str) -> ReturningUpdate[Any]:
 
 
 def _is_nudge() -> ColumnElement[bool]:
-    return _d.key.like("@nudge%")
+    return _key_like("@nudge%")
+
+
+def _key_like(pattern: str) -> ColumnElement[bool]:
+    # Written out: SQLite plans a statement anew each time if a pattern is bound to it.
+    return _d.key.like(literal_column(f"'{pattern}'"))
 
 
 def _is_reachable() -> ColumnElement[bool]:
