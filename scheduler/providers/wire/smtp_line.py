@@ -147,9 +147,9 @@ class Line(smtplib.SMTP):
         sock = self.sock
         if sock is None or seconds <= 0:
             raise self._gone(too_late)
-        # In steps of a quarter second, downwards: nearly always it has been told already, and a
-        # message costs two system calls less.
-        waits = seconds if seconds < 1 else int(seconds * 4) / 4
+        # To the quarter second below: nearly always it has been told that already, and a message
+        # costs two system calls less.
+        waits = seconds if seconds < 1 else int(seconds * 4 - 0.01) / 4
         if waits != self._waits:
             sock.settimeout(waits)
             self._waits = waits
