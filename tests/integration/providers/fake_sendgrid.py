@@ -1,5 +1,7 @@
 """A local `POST /v3/mail/send` that checks what the real one checks, and misbehaves on demand.
 
+What SendGrid's OpenAPI document demands is checked, too, where a copy is (`sendgrid_document`).
+
 `sent` is the truth: every message it took, whatever it answered. `status` answers all requests
 with that status; `fault` breaks the connection. `poison` are addresses that spoil a request.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.integration.providers import sendgrid_document
 from tests.loopback import Loopback
 
 _FORBIDDEN = {"to", "from", "subject", "reply-to", "cc", "bcc", "content-type", "received"}
@@ -208,6 +211,7 @@ class FakeSendGrid(Loopback):
             found.append({"message": "The subject is required", "field": "subject"})
         if [part["type"] for part in body["content"]] != ["text/plain", "text/html"]:
             found.append({"message": "order", "field": "content"})
+        found += [{"message": wrong, "field": None} for wrong in sendgrid_document.findings(body)]
         return found
 
 

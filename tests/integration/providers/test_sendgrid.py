@@ -18,6 +18,7 @@ from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Refuse
 from scheduler.errors import ProviderMisconfigured
 from scheduler.providers import open_provider
 from scheduler.providers.wire.sendgrid_answer import wait
+from tests.integration.providers import sendgrid_document
 from tests.integration.providers.fake_sendgrid import KEY, FakeSendGrid
 from tests.integration.providers.fault_smtp import FaultServer
 from tests.integration.providers.letters import NOON, SHARED, letter, letters
@@ -34,6 +35,16 @@ def send(fake: FakeSendGrid, messages: Sequence[Message], **settings: object) ->
     by_id = dict(outcomes)
     assert len(outcomes) == len(by_id) == len(messages)
     return [by_id[message.delivery_id] for message in messages]
+
+
+@pytest.mark.skipif(not sendgrid_document.is_at_hand(), reason="SENDGRID_OPENAPI names no file")
+def test_sendgrids_own_document_agrees_with_every_body_and_would_not_with_any() -> None:
+    with FakeSendGrid() as fake:
+        assert all(isinstance(outcome, Accepted) for outcome in send(fake, letters(3)))
+    body = fake.sent[0].body
+    assert sendgrid_document.findings(body) == []
+    assert sendgrid_document.findings(body | {"subject": 7})
+    assert sendgrid_document.findings({k: v for k, v in body.items() if k != "personalizations"})
 
 
 def test_a_thousand_learners_are_one_request() -> None:
