@@ -26,7 +26,8 @@ from scheduler.domain.provider import Listener, Outcome, Provider
 from scheduler.enrolling import Enrolling, EnrollingSettings
 from scheduler.errors import DatabaseOutdated, SchedulerError
 from scheduler.feedback import Feedback
-from scheduler.providers import open_listener, open_provider
+from scheduler.forgetting import Forgetting
+from scheduler.providers import forget, open_listener, open_provider, remembering
 from scheduler.settling import Settler
 from scheduler.store import Database, people, reports
 from scheduler.upkeep import Upkeep, UpkeepSettings
@@ -236,7 +237,9 @@ def _assemble(
         catalog.syllabus,
         salt=salt,
         settings=EnrollingSettings(
-            confirms_per_day=settings.signup.per_address_per_day, min_gap=gap
+            confirms_per_day=settings.signup.per_address_per_day,
+            min_gap=gap,
+            remembering=remembering(),
         ),
     )
     hold = Hold(db, clock, settings.base_url)
@@ -268,6 +271,9 @@ def _assemble(
             nudges=settings.scheduler.nudges,
         ),
         held=hold,
+        forgetting=Forgetting(
+            db, lambda name, people: forget(name, settings.provider(name), people)
+        ),
     )
     if worker:
         held = adoption.settle_in(db, settings.base_url)

@@ -15,6 +15,7 @@ from scheduler.clock import Clock
 from scheduler.domain.delivery import CONFIRM, original_key
 from scheduler.domain.enrollment import Enrollment, EnrollmentEvent
 from scheduler.domain.syllabus import Syllabus
+from scheduler.forgetting import Forgetting
 from scheduler.nudging import Nudging
 from scheduler.resuming import next_slot, set_going
 from scheduler.rules import due, progress
@@ -52,6 +53,7 @@ class Upkeep:
         settings: UpkeepSettings | None = None,
         *,
         held: Callable[[], str] = lambda: "",
+        forgetting: Forgetting | None = None,
     ) -> None:
         """`held` says why nothing may be done until a person has looked, as the dispatcher's."""
         self._db = db
@@ -60,6 +62,7 @@ class Upkeep:
         self._settings = settings or UpkeepSettings()
         self._held = held
         self._nudging = Nudging(db, syllabi)
+        self._forgetting = forgetting
 
     def run(self) -> dict[str, int]:
         """Do all of it once and return how many rows each part touched.
@@ -77,6 +80,7 @@ class Upkeep:
             "rezoned": self._follow_zone_data(now),
             "nudged": self._nudging.look(now) if self._settings.nudges else 0,
             "forgotten": self._forget(now),
+            "erased": self._forgetting.look(now) if self._forgetting else 0,
         }
 
     def _end_pauses(self, now: datetime) -> int:

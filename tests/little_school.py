@@ -25,8 +25,10 @@ from scheduler.clock import FixedClock
 from scheduler.dispatch import Dispatcher
 from scheduler.domain.enrollment import Enrollment
 from scheduler.domain.learner import Consent
-from scheduler.enrolling import Enrolling
+from scheduler.enrolling import Enrolling, EnrollingSettings
+from scheduler.forgetting import Forgetting
 from scheduler.providers import file as file_provider
+from scheduler.providers import forget
 from scheduler.store import Database, people
 from scheduler.upkeep import Upkeep
 from tests.new_database import new_sqlite
@@ -261,10 +263,13 @@ def build(
     provider = file_provider.connect({"outbox": str(chosen.file.outbox)})
     woken: list[datetime] = []
     enrolling = Enrolling(
-        db, clock, catalog.syllabus, salt="salt", wake=lambda: woken.append(clock.now())
-    )
+        db, clock, catalog.syllabus, salt="salt", wake=lambda: woken.append(clock.now()),
+        settings=EnrollingSettings(remembering=frozenset({"file"})),
+    )  # fmt: skip
     dispatcher = Dispatcher(db, clock, catalog.syllabus, composer, provider, salt="salt")
-    upkeep = Upkeep(db, clock, catalog.syllabus)
+    outbox = {"outbox": str(chosen.file.outbox)}
+    forgetting = Forgetting(db, lambda name, people: forget(name, outbox, people))
+    upkeep = Upkeep(db, clock, catalog.syllabus, forgetting=forgetting)
     return LittleSchool(
         chosen, clock, db, catalog, links, composer, provider, enrolling, dispatcher, upkeep,
         demo=demo, woken=woken,

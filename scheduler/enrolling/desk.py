@@ -39,6 +39,8 @@ class EnrollingSettings:
     #: "You are already enrolled, here are your links", at most once in this time.
     links_every: timedelta = timedelta(hours=1)
     min_gap: timedelta = due.MIN_GAP
+    #: Providers that keep copies of mail, and can be asked to erase them.
+    remembering: frozenset[str] = frozenset()
 
 
 class Desk:

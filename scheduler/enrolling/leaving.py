@@ -27,7 +27,7 @@ from scheduler.domain.learner import Consent, Learner
 from scheduler.enrolling.desk import ERASED, Desk
 from scheduler.errors import NotAllowed
 from scheduler.rules import progress
-from scheduler.store import Tx, ledger, people
+from scheduler.store import Tx, erasures, ledger, people
 from scheduler.store.ledger import NewDelivery
 from scheduler.store.people import Suppression
 
@@ -183,7 +183,7 @@ class Leaving(Desk):
     def forget(self, learner_id: int) -> int:
         """Erase a person; returns the number of rows removed. Suppression outlives it."""
         with self._db.write("forget") as tx:
-            return people.erase(tx, learner_id)
+            return self._erase(tx, learner_id, self._clock.now())
 
     def erase(self, learner_id: int, source: str) -> int:
         """Erase a person at their own wish; returns the number of rows removed. Idempotent.
@@ -199,9 +199,14 @@ class Leaving(Desk):
                 return 0
             address = self._hash(learner.address)
             people.suppress(tx, address, reason=ERASED, source=source, now=now)
-            removed = people.erase(tx, learner_id)
+            removed = self._erase(tx, learner_id, now)
             people.add_audit(tx, now, "learner", "erase", f"learner {learner_id}")
         return removed
+
+    def _erase(self, tx: Tx, learner_id: int, now: datetime) -> int:
+        if self._settings.remembering:
+            erasures.add_erasures(tx, learner_id, self._settings.remembering, now)
+        return people.erase(tx, learner_id)
 
     def _stop(
         self, tx: Tx, run: Enrollment, event: EnrollmentEvent, consent: Consent

@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from datetime import datetime
 from types import ModuleType
 from typing import Any, cast
 
 from scheduler.domain.probed import Probed
-from scheduler.domain.provider import Deferred, Listener, Provider
+from scheduler.domain.provider import Deferred, Fault, Listener, Provider
 from scheduler.errors import ProviderMisconfigured
 
 
@@ -49,6 +50,29 @@ def open_listener(name: str, settings: Mapping[str, Any]) -> Listener | None:
         return None
     listen = getattr(_module(name), "listen", None)
     return None if listen is None else cast(Listener | None, listen(settings))
+
+
+def remembering() -> frozenset[str]:
+    """The providers that keep copies of mail and can be asked to erase them."""
+    return frozenset(name for name in names() if hasattr(_module(name), "forget"))
+
+
+def forget(
+    name: str, settings: Mapping[str, Any], people: Mapping[str, datetime]
+) -> Deferred | None:
+    """Have the provider of that name erase what it keeps of these addresses.
+
+    `people` are addresses with the instant (aware UTC) they were erased here: mail of a later
+    date is somebody's who came back. None when nothing is left there; what a provider cannot do
+    now is a `Deferred`, also when its settings cannot work any more.
+    """
+    forgetting = getattr(_module(name), "forget", None) if name in names() else None
+    if forgetting is None:
+        return None
+    try:
+        return cast("Deferred | None", forgetting(settings, people))
+    except ProviderMisconfigured as error:
+        return Deferred(str(error), Fault.CONFIG)
 
 
 def _module(name: str) -> ModuleType:

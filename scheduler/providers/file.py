@@ -13,11 +13,11 @@ import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,37 @@ def connect(settings: Mapping[str, Any]) -> Provider:
             f"file.outbox {folder} is a file; set OUTBOX to a folder, or to a name not in use"
         )
     return Outbox(folder, given.number(settings, "file", "deadline", 50, below=60))
+
+
+def forget(settings: Mapping[str, Any], people: Mapping[str, datetime]) -> Deferred | None:
+    """Remove the files of these addresses; see `scheduler.providers.forget`."""
+    folder = Path(given.text(settings, "outbox")).expanduser()
+    erased_at = {address.casefold(): at for address, at in people.items()}
+    named = {f"-{_plain(address.partition('@')[0]) or 'someone'}-" for address in people}
+    try:
+        for file in sorted(folder.glob("*.eml")):
+            if any(name in file.name for name in named) and _is_of(file, erased_at):
+                file.unlink(missing_ok=True)
+        if folder.is_dir():
+            _sync_folder(folder)
+    except OSError as error:
+        return Deferred(
+            f"cannot erase from the outbox {folder}: {error.strerror}. "
+            "Check that its files may be removed",
+            Fault.TRANSPORT,
+        )
+    return None
+
+
+def _is_of(file: Path, erased_at: Mapping[str, datetime]) -> bool:
+    """Did this mail go to one of them, before they were erased?"""
+    with file.open("rb") as opened:
+        headers = BytesHeaderParser().parse(opened)
+    at = erased_at.get(parseaddr(str(headers["To"] or ""))[1].casefold())
+    try:
+        return at is not None and parsedate_to_datetime(str(headers["Date"])) <= at
+    except (TypeError, ValueError, OverflowError):
+        return True
 
 
 class Outbox:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -67,6 +68,15 @@ def listen(settings: Mapping[str, Any]) -> Listener | None:
 def probe(settings: Mapping[str, Any]) -> Probed | Deferred:
     """Ask what the key may do; see `scheduler.providers.probe`."""
     return connect(settings).probe()
+
+
+def forget(settings: Mapping[str, Any], people: Mapping[str, datetime]) -> Deferred | None:
+    """Have SendGrid erase all it keeps of these; see `scheduler.providers.forget`."""
+    sender = connect(settings)
+    try:
+        return sender.forget(list(people))
+    finally:
+        sender.close()
 
 
 def _host(settings: Mapping[str, Any]) -> Host:
@@ -131,6 +141,18 @@ class SendGrid:
         channel = Channel(self._host, self._context)
         channel.begin(time.monotonic() + self._deadline)
         return sendgrid_scopes.ask(channel, self._host.name, self._key, self._clock.now())
+
+    def forget(self, addresses: Sequence[str]) -> Deferred | None:
+        """Begin an erase job for these, at most 5,000; None once SendGrid has taken it."""
+        client = _Client(self._key, Channel(self._host, self._context))
+        client.channel.begin(time.monotonic() + self._deadline)
+        try:
+            status, body = client.erase(addresses)
+        except Lost as error:
+            return Deferred(error.outcome.detail, Fault.TRANSPORT)
+        finally:
+            client.close()
+        return sendgrid_answer.still_kept(status, body.replace(self._key.encode(), b"***"))
 
     def send(self, messages: Sequence[Message]) -> Iterator[tuple[str, Outcome]]:
         """See `Provider.send`; ends within `deadline` seconds."""
@@ -211,6 +233,12 @@ class _Client:
         """(status, headers, body) of one mail/send; raises `Lost`."""
         response = self._api.send(body)
         return response.status_code, response.headers, response.body
+
+    def erase(self, addresses: Sequence[str]) -> tuple[int, bytes]:
+        """(status, body) of one recipients/erasejob; raises `Lost`."""
+        body = {"email_addresses": list(addresses)}
+        response = self._api.client.recipients.erasejob.post(request_body=body)
+        return response.status_code, response.body
 
     def close(self) -> None:
         self.channel.close()

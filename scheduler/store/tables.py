@@ -290,6 +290,17 @@ suppressions = Table(
     Column("at", UtcTime, nullable=False),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    # Provider that may keep copies of mail to that address.
+    Column("provider", String(32), primary_key=True),
+    # Whose data it is to erase; the row goes as soon as it has.
+    Column("address", Text, primary_key=True),
+    # When the person was erased here.
+    Column("at", UtcTime, nullable=False),
+)
+
 provider_states = Table(
     "provider_state",
     metadata,

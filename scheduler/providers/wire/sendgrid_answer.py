@@ -17,6 +17,8 @@ from typing import Any
 from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Refused, Uncertain
 from scheduler.providers.wire.replies import one_line
 
+#: The right that an erase job needs. SendGrid gives it on request to accounts of before July 2023.
+MAY_ERASE = "recipients.erasejob.create"
 #: No answer makes us wait longer than this for the next try.
 LONGEST_WAIT = timedelta(hours=1)
 _DEFAULT_WAIT = timedelta(minutes=1)
@@ -82,6 +84,20 @@ def outcome(status: int, headers: Mapping[str, Any], body: bytes, now: datetime)
     return Uncertain(detail)
 
 
+def still_kept(status: int, body: bytes) -> Deferred | None:
+    """Why an erase job was not begun; None when it was."""
+    detail = f"SendGrid: {status} {_first_words(body)}".rstrip()
+    if 200 <= status < 300:
+        return None if _has_job(body) else Deferred(f"{detail}: no job was begun", Fault.TRANSPORT)
+    if status in (401, 403):
+        return Deferred(
+            f"{detail}. Give the key the right {MAY_ERASE}, or ask SendGrid's support to open it "
+            "for your account",
+            Fault.CONFIG,
+        )
+    return Deferred(detail, Fault.TRANSPORT)
+
+
 def wait(headers: Mapping[str, Any], now: datetime) -> timedelta:
     """How long the answer asks us to stay away; a minute when it does not say."""
     asked = str(headers.get("Retry-After") or "").strip()
@@ -124,6 +140,13 @@ def _errors(body: bytes) -> list[dict[str, Any]]:
         return [error for error in errors if isinstance(error, dict)]
     except (ValueError, TypeError, KeyError, RecursionError):
         return []
+
+
+def _has_job(body: bytes) -> bool:
+    try:
+        return bool(json.loads(body)["job_id"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _instant(text: str) -> datetime | None:

@@ -16,6 +16,10 @@ from scheduler.providers.wire.https import Channel
 from scheduler.providers.wire.reach import Lost
 
 _NEEDED = "mail.send"
+_CANNOT_ERASE = (
+    f"whoever is erased here stays known there: {sendgrid_answer.MAY_ERASE} is not among its "
+    "rights; give it, or ask SendGrid's support to open it for your account"
+)
 
 
 def ask(channel: Channel, host: str, key: str, now: datetime) -> Probed | Deferred:
@@ -44,7 +48,8 @@ def ask(channel: Channel, host: str, key: str, now: datetime) -> Probed | Deferr
             f"the key works at {host} and may not send mail: {_NEEDED} is not among its rights",
             Fault.CONFIG,
         )
-    return Probed(f"the key works at {host} and may send mail")
+    lacking = "" if sendgrid_answer.MAY_ERASE in scopes else _CANNOT_ERASE
+    return Probed(f"the key works at {host} and may send mail", lacking)
 
 
 def _fault(outcome: object) -> Fault:

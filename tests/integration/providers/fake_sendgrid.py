@@ -22,6 +22,7 @@ from tests.integration.providers import sendgrid_document
 from tests.loopback import Loopback
 
 _FORBIDDEN = {"to", "from", "subject", "reply-to", "cc", "bcc", "content-type", "received"}
+MAY_ERASE = "recipients.erasejob.create"
 KEY = "SG.local-key-that-must-never-be-seen"
 
 
@@ -50,9 +51,11 @@ class FakeSendGrid(Loopback):
     names_the_entry: bool = True
     largest: int = 30_000_000
     #: What the key may do.
-    scopes: tuple[str, ...] = ("mail.send", "user.profile.read")
+    scopes: tuple[str, ...] = ("mail.send", "user.profile.read", MAY_ERASE)
     tls: ssl.SSLContext | None = None
     sent: list[Sent] = field(default_factory=list)
+    #: Addresses whose data it was asked to erase.
+    erased: list[str] = field(default_factory=list)
     #: Number of learners and the status answered, for each request.
     requests: list[tuple[int, int]] = field(default_factory=list)
     headers_seen: list[dict[str, str]] = field(default_factory=list)
@@ -125,6 +128,17 @@ class FakeSendGrid(Loopback):
             return 401, b'{"errors":[{"message":"authorization required","field":null}]}'
         return 200, self.answer or json.dumps({"scopes": self.scopes}).encode()
 
+    def erase(self, request: Any, body: dict[str, Any]) -> None:
+        if self.status != 202:
+            request.respond(self.status, self.answer)
+        elif MAY_ERASE not in self.scopes:
+            request.respond(403, b'{"errors":[{"message":"access forbidden","field":null}]}')
+        elif set(body) != {"email_addresses"} or not 0 < len(body["email_addresses"]) <= 5000:
+            request.respond(400, b'{"errors":[{"message":"bad request","field":null}]}')
+        else:
+            self.erased += body["email_addresses"]
+            request.respond(202, b'{"job_id":"01JDQ3"}')
+
     def handle(self, request: Any) -> None:
         length = int(request.headers["Content-Length"])
         striking = self.times > 0
@@ -143,6 +157,9 @@ class FakeSendGrid(Loopback):
             return
         body = json.loads(request.rfile.read(length))
         self.headers_seen.append(dict(request.headers))
+        if request.path == "/v3/recipients/erasejob":
+            self.erase(request, body)
+            return
         size = len(body["personalizations"])
         if striking and (self.status != 202 or self.answer):
             self.times -= 1

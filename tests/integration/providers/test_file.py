@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from scheduler.domain.message import Message
 from scheduler.domain.provider import Accepted, Deferred, Fault
 from scheduler.errors import ProviderMisconfigured
-from scheduler.providers import open_provider
-from tests.integration.providers.letters import letter, letters, raw_for
+from scheduler.providers import forget, open_provider, remembering
+from tests.integration.providers.letters import NOON, letter, letters, raw_for
 
 
 def send_one(outbox: Path, message: Message) -> Accepted:
@@ -158,3 +159,51 @@ def test_a_file_in_place_of_the_folder_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_text("")
     with pytest.raises(ProviderMisconfigured, match="is a file"):
         open_provider("file", {"outbox": tmp_path / "outbox"})
+
+
+# -- to be forgotten -----------------------------------------------------------------------------
+
+
+def test_who_is_erased_is_gone_from_the_outbox_and_nobody_else(tmp_path: Path) -> None:
+    ada = [letter("Ada.L@Example.org") for _ in range(3)]
+    others = [letter(to) for to in ("ada.l@example.net", "ada-l@example.org", "bob@example.org")]
+    nameless, stranger = letter("_@example.org"), tmp_path / "notes-ada-l-x.txt"
+    kept = [send_one(tmp_path, message).ref for message in others]
+    for message in [*ada, nameless]:
+        send_one(tmp_path, message)
+    stranger.write_text("To: ada.l@example.org\n", encoding="utf-8")
+    settings = {"outbox": str(tmp_path)}
+    people = {"ada.l@example.org": NOON, "_@example.org": NOON}
+    for _ in range(2):
+        assert forget("file", settings, people) is None
+        assert sorted(f.name for f in tmp_path.iterdir()) == sorted([*kept, stranger.name])
+
+
+def test_mail_of_a_later_date_stays(tmp_path: Path) -> None:
+    message = letter("ada@example.org")
+    name = send_one(tmp_path, message).ref
+    early = NOON - timedelta(days=1)
+    assert forget("file", {"outbox": str(tmp_path)}, {"ada@example.org": early}) is None
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_an_outbox_that_never_was_has_nothing_to_forget(tmp_path: Path) -> None:
+    assert forget("file", {"outbox": str(tmp_path / "none")}, {"a@example.org": NOON}) is None
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may remove anything")
+def test_an_outbox_that_may_not_be_changed_says_so(tmp_path: Path) -> None:
+    send_one(tmp_path, letter("ada@example.org"))
+    tmp_path.chmod(0o500)
+    try:
+        answer = forget("file", {"outbox": str(tmp_path)}, {"ada@example.org": NOON})
+    finally:
+        tmp_path.chmod(0o700)
+    assert isinstance(answer, Deferred)
+    assert "Check that its files may be removed" in answer.detail
+
+
+def test_a_mail_server_keeps_nothing_of_ours_that_could_be_erased() -> None:
+    assert remembering() == {"file", "sendgrid"}
+    assert forget("smtp", {}, {"a@example.org": NOON}) is None
+    assert forget("gone", {}, {"a@example.org": NOON}) is None

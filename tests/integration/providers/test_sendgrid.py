@@ -14,12 +14,13 @@ from datetime import timedelta
 import pytest
 
 from scheduler.domain.message import Message
+from scheduler.domain.probed import Probed
 from scheduler.domain.provider import Accepted, Deferred, Fault, Outcome, Refused, Uncertain
 from scheduler.errors import ProviderMisconfigured
-from scheduler.providers import open_provider
+from scheduler.providers import forget, open_provider, probe
 from scheduler.providers.wire.sendgrid_answer import wait
 from tests.integration.providers import sendgrid_document
-from tests.integration.providers.fake_sendgrid import KEY, FakeSendGrid
+from tests.integration.providers.fake_sendgrid import KEY, MAY_ERASE, FakeSendGrid
 from tests.integration.providers.fault_smtp import FaultServer
 from tests.integration.providers.letters import NOON, SHARED, letter, letters
 from tests.integration.providers.reference_smtp import Authority
@@ -490,3 +491,49 @@ def test_settings_that_cannot_work_say_how_to_mend_them(
 
 def test_europe_is_a_setting_and_a_slash_does_no_harm() -> None:
     open_provider("sendgrid", {"api_key": " SG.x\n", "api_url": "https://api.eu.sendgrid.com/"})
+
+
+# -- to be forgotten -----------------------------------------------------------------------------
+
+
+def forgotten(fake: FakeSendGrid, *addresses: str, **settings: object) -> Deferred | None:
+    people = dict.fromkeys(addresses, NOON)
+    return forget("sendgrid", {"api_key": KEY, "api_url": fake.url, **PATIENT, **settings}, people)
+
+
+def test_an_erase_job_names_all_addresses_at_once() -> None:
+    with FakeSendGrid() as fake:
+        assert forgotten(fake, "ada@example.org", "bob@example.org") is None
+    assert fake.erased == ["ada@example.org", "bob@example.org"]
+    assert fake.sent == []
+    assert fake.headers_seen[0]["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_key_that_may_not_erase_says_which_right_it_needs() -> None:
+    with FakeSendGrid(scopes=("mail.send",)) as fake:
+        answer = forgotten(fake, "ada@example.org")
+        asked = probe("sendgrid", {"api_key": KEY, "api_url": fake.url, **PATIENT})
+    assert isinstance(answer, Deferred)
+    assert answer.fault is Fault.CONFIG
+    assert MAY_ERASE in answer.detail
+    assert KEY not in answer.detail
+    # `course doctor` says it before anybody is erased.
+    assert isinstance(asked, Probed)
+    assert MAY_ERASE in asked.lacking
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [(500, b""), (429, b""), (404, b"{}"), (200, b"hello"), (204, b""), (302, b""), (400, b"")],
+)
+def test_only_a_job_that_was_begun_counts(status: int, answer: bytes) -> None:
+    with FakeSendGrid(status=status, answer=answer) as fake:
+        assert isinstance(forgotten(fake, "ada@example.org"), Deferred)
+    assert fake.erased == []
+
+
+def test_a_sendgrid_that_is_away_or_not_set_up_any_more_is_asked_again_later() -> None:
+    with FakeSendGrid() as fake:
+        pass
+    assert isinstance(forgotten(fake, "ada@example.org"), Deferred)
+    assert isinstance(forgotten(fake, "ada@example.org", api_key=""), Deferred)

@@ -1,0 +1,66 @@
+"""What providers still have to erase: addresses of people who are erased here already.
+
+Refuses to ask a provider itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, exists, select
+
+from scheduler.store import upsert
+from scheduler.store.columns import UtcTime
+from scheduler.store.database import Tx
+from scheduler.store.tables import deliveries, enrollments, erasures, learners
+
+_d, _e, _l, _x = deliveries.c, enrollments.c, learners.c, erasures.c
+
+
+def add_erasures(tx: Tx, learner_id: int, providers: Collection[str], now: datetime) -> None:
+    """Before a person is erased: note where copies of their mail may lie, among `providers`.
+
+    An address that is another learner's stays out: a letter told that person it is taken.
+    """
+    is_anothers = exists().where(_l.address == _d.to_addr, _l.id != learner_id)
+    went_to = (
+        select(_d.provider, _d.to_addr, bindparam("now", now, type_=UtcTime()))
+        .join_from(deliveries, enrollments, _e.id == _d.enrollment_id)
+        .where(
+            _e.learner_id == learner_id,
+            _d.provider.in_(sorted(providers)),
+            ~is_anothers,
+        )
+        .distinct()
+    )
+    statement = upsert.insert(tx.dialect.name, erasures).from_select(
+        ["provider", "address", "at"], went_to
+    )
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["provider", "address"], set_={"at": statement.excluded.at}
+        )
+    )
+
+
+def pending_erasures(tx: Tx, limit: int) -> list[tuple[str, str, datetime]]:
+    """Provider, address and when the person was erased here (aware UTC), oldest first."""
+    rows = tx.execute(
+        select(_x.provider, _x.address, _x.at).order_by(_x.at, _x.address).limit(limit)
+    )
+    return [(provider, address, at) for provider, address, at in rows]
+
+
+def erasures_done(tx: Tx, provider: str, done: Iterable[tuple[str, datetime]]) -> None:
+    """These are erased there; an address erased once more meanwhile stays."""
+    for address, at in done:
+        tx.execute(
+            delete(erasures).where(_x.provider == provider, _x.address == address, _x.at == at)
+        )
+
+
+def drop_erasures(tx: Tx, before: datetime) -> dict[str, int]:
+    """Give up what a provider has not erased since then; how many, by provider."""
+    late = tx.execute(delete(erasures).where(_x.at < before).returning(_x.provider)).scalars().all()
+    return {provider: late.count(provider) for provider in sorted(set(late))}
