@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, exists, select
+from sqlalchemy import delete, exists, func, select
 
 from scheduler.store import upsert
-from scheduler.store.columns import UtcTime
 from scheduler.store.database import Tx
 from scheduler.store.tables import deliveries, enrollments, erasures, learners
 
@@ -24,24 +23,20 @@ def add_erasures(tx: Tx, learner_id: int, providers: Collection[str], now: datet
     An address that is another learner's stays out: a letter told that person it is taken.
     """
     is_anothers = exists().where(_l.address == _d.to_addr, _l.id != learner_id)
-    went_to = (
-        select(_d.provider, _d.to_addr, bindparam("now", now, type_=UtcTime()))
+    went_to = tx.execute(
+        select(_d.provider, _d.to_addr, func.max(_d.dated_at))
         .join_from(deliveries, enrollments, _e.id == _d.enrollment_id)
-        .where(
-            _e.learner_id == learner_id,
-            _d.provider.in_(sorted(providers)),
-            ~is_anothers,
-        )
-        .distinct()
+        .where(_e.learner_id == learner_id, _d.provider.in_(sorted(providers)), ~is_anothers)
+        .group_by(_d.provider, _d.to_addr)
+    ).all()
+    statement = upsert.insert(tx.dialect.name, erasures)
+    statement = statement.on_conflict_do_update(
+        index_elements=["provider", "address"], set_={"at": statement.excluded.at}
     )
-    statement = upsert.insert(tx.dialect.name, erasures).from_select(
-        ["provider", "address", "at"], went_to
-    )
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["provider", "address"], set_={"at": statement.excluded.at}
-        )
-    )
+    for provider, address, dated_at in went_to:
+        # A mail may be dated ahead of our clock, if it was sent as of a later day.
+        at = max(now, dated_at or now)
+        tx.execute(statement, {"provider": provider, "address": address, "at": at})
 
 
 def pending_erasures(tx: Tx, limit: int) -> list[tuple[str, str, datetime]]:

@@ -112,6 +112,18 @@ def test_another_persons_address_is_not_meant(office: Office, archive: Archive) 
     assert waiting(office) == ["ada@example.com"]
 
 
+def test_mail_dated_ahead_of_our_clock_is_meant(office: Office, archive: Archive) -> None:
+    run = office.join("ada@example.com")
+    office.pass_time(3 * DAY)
+    sent_at = office.clock.now()
+    office.clock.advance(-2 * DAY)
+    office.enrolling.erase(learner_of(office, run), "test")
+    with office.db.read() as tx:
+        [(_, _, at)] = erasures.pending_erasures(tx, 2)
+    assert at > office.clock.now()
+    assert at <= sent_at
+
+
 def test_who_never_got_mail_is_asked_for_nowhere(office: Office, archive: Archive) -> None:
     run = office.join("ada@example.com")
     office.enrolling.erase(learner_of(office, run), "test")
