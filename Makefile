@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint format bench soak lock clean chromium smtp-sink mail-dkim
+.PHONY: help run demo test check lint format bench soak lock clean chromium smtp-sink mail-dkim spamassassin
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ run: $(VENV)/.run ## the learner site with a sample course, an outbox and "next 
 demo: $(VENV)/.run ## the whole course sent to sample learners in seconds, as .eml files in var/demo
 	$(BIN)/course demo var/demo
 
-test: $(VENV)/.dev chromium smtp-sink mail-dkim lint ## everything: style, types, import rules, tests
+test: $(VENV)/.dev chromium smtp-sink mail-dkim spamassassin lint ## everything: style, types, import rules, tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: test ## the gate before a commit; the same as test
@@ -72,6 +72,15 @@ mail-dkim: | $(VENV)/bin/python
 	  (apt-get update -qq && mkdir -p $(VENV)/perl && cd $(VENV)/perl && \
 	    apt-get install -s -qq --no-install-recommends libmail-dkim-perl | awk '/^Inst/ && $$3 !~ /^\[/ {print $$2}' | xargs apt-get download -qq && \
 	    for package in *.deb; do dpkg -x "$$package" . || exit 1; done; rm -f *.deb) >/dev/null 2>&1 || echo "could not: their tests will say so"; \
+	fi
+
+# Every shipped mail is shown to SpamAssassin: unpacked in the same place.
+spamassassin: mail-dkim
+	@if ! perl -MMail::SpamAssassin -e 1 2>/dev/null && [ ! -f $(VENV)/perl/usr/share/perl5/Mail/SpamAssassin.pm ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "unpacking SpamAssassin for the test of every shipped mail"; \
+	  (mkdir -p $(VENV)/perl && cd $(VENV)/perl && \
+	    apt-get install -s -qq --no-install-recommends spamassassin | awk '/^Inst/ && $$3 !~ /^\[/ {print $$2}' | xargs apt-get download -qq && \
+	    for package in *.deb; do dpkg -x "$$package" . || exit 1; done; rm -f *.deb) >/dev/null 2>&1 || echo "could not: its test will say so"; \
 	fi
 
 $(VENV)/bin/python:

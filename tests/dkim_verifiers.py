@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,12 +9,12 @@ from functools import cache
 from pathlib import Path
 
 import dkim as dkimpy
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from scheduler.providers.wire.dkim import Signer
 from scheduler.providers.wire.dkim_keys import SigningKey, dns_record, record_name
+from tests.perl import perl_environment
 
 #: What one verifier says of one message: by algorithm, is the signature good?
 Verdict = Mapping[str, bool]
@@ -24,8 +22,6 @@ GOOD = {"rsa-sha256": True, "ed25519-sha256": True}
 BAD = {"rsa-sha256": False, "ed25519-sha256": False}
 
 _SCRIPT = Path(__file__).with_name("mail_dkim.pl")
-#: Where `make test` unpacks Mail::DKIM and what it needs.
-_UNPACKED = Path(__file__).resolve().parents[1] / ".venv" / "perl"
 
 
 @cache
@@ -69,7 +65,7 @@ def by_dkimpy(raw: bytes, dns: Mapping[str, str]) -> Verdict:
 
 def by_perl(raws: Sequence[bytes], dns: Mapping[str, str]) -> list[Verdict]:
     """A version that does not know ed25519 yet is not asked about it: as dkimpy would say."""
-    environment = _perl_environment()
+    environment = perl_environment("Mail::DKIM::Verifier")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         listed = folder / "dns"
@@ -91,25 +87,3 @@ def by_perl(raws: Sequence[bytes], dns: Mapping[str, str]) -> list[Verdict]:
             if "ed25519-sha256" in verdict:
                 verdict["ed25519-sha256"] = by_dkimpy(raw, dns)["ed25519-sha256"]
     return list(found)
-
-
-@cache
-def _perl_environment() -> dict[str, str]:
-    """How to start a Perl that has Mail::DKIM; skips, or in CI fails, if there is none."""
-    share, library = _UNPACKED / "usr/share", _UNPACKED / "usr/lib"
-    places = [
-        share / "perl5", *library.glob("*/perl5/5.*"), *library.glob("*/perl/5.*"),
-        *share.glob("perl/5.*"),
-    ]  # fmt: skip
-    unpacked = {
-        "PERL5LIB": ":".join(map(str, places)),
-        "LD_LIBRARY_PATH": ":".join(map(str, library.glob("*-linux-gnu*"))),
-    }
-    if shutil.which("perl"):
-        for more in ({}, unpacked):
-            environment = os.environ | more
-            asked = ["perl", "-MMail::DKIM::Verifier", "-e", "1"]
-            if not subprocess.run(asked, env=environment, capture_output=True).returncode:
-                return environment
-    assert not os.environ.get("CI"), "no Mail::DKIM: `make test` unpacks it; did it fail?"
-    pytest.skip("Perl's Mail::DKIM is not here: `make test` as root brings it")
