@@ -52,6 +52,12 @@ class Crew:
         others = _Others()
         if self._pace > _WORTH_A_CONNECTION:
             self._call_others(others, batch)
+        try:
+            yield from self._work(batch, others)
+        finally:
+            batch.abandon()
+
+    def _work(self, batch: Batch, others: _Others) -> Iterator[Answer]:
         begun = 0.0
         for count, answer in enumerate(self._lane().work(batch)):
             yield answer

@@ -34,6 +34,7 @@ class Batch:
         self._waiting = deque(messages)
         self._lock = threading.Lock()
         self._lanes = 1
+        self._abandoned = False
         self._troubles = 0
 
     def __len__(self) -> int:
@@ -56,7 +57,15 @@ class Batch:
 
     def put_back(self, untouched: Sequence[Message]) -> None:
         """These were never handed over; they are next, in this order."""
-        self._waiting.extendleft(reversed(untouched))
+        with self._lock:
+            if not self._abandoned:
+                self._waiting.extendleft(reversed(untouched))
+
+    def abandon(self) -> None:
+        """Nobody hears what becomes of these any more: whatever waits stays where it is."""
+        with self._lock:
+            self._abandoned = True
+            self._waiting.clear()
 
     def join(self) -> None:
         """One more lane begins."""

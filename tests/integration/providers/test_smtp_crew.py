@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -158,6 +159,22 @@ def test_told_to_break_off_every_connection_ends_after_the_one_in_hand() -> None
     done = [m for m in messages if isinstance(outcomes[m.delivery_id], Accepted)]
     assert 0 < len(done) < 40
     assert taken(server) == addresses(done)
+
+
+def test_when_nobody_listens_any_more_no_connection_begins_another_message() -> None:
+    with FaultServer(answers_after=SLOW) as server:
+        provider = opened(server)
+        sent(provider, letters(8))
+        server.accepted.clear()
+        sending = iter(provider.send(letters(60)))
+        heard = [next(sending) for _ in range(4)]
+        sending.close()  # type: ignore[attr-defined]
+        time.sleep(10 * SLOW)
+        taken = len(server.accepted)
+        time.sleep(5 * SLOW)
+        assert len(server.accepted) == taken
+    # Each of the four had one in hand, and one announced at most.
+    assert len(heard) <= taken <= len(heard) + 2 * 4
 
 
 @pytest.mark.parametrize("extensions", [PLAIN, PIPELINING])
