@@ -57,6 +57,13 @@ def learner_of(office: Office, run: int) -> int:
     return office.run(run).learner_id
 
 
+def who_had_mail_is_erased(office: Office) -> None:
+    """Ada learned for a day, and wants to be forgotten."""
+    run = office.join("ada@example.com")
+    office.pass_time(DAY)
+    office.enrolling.erase(learner_of(office, run), "test")
+
+
 def waiting(office: Office) -> list[str]:
     with office.db.read() as tx:
         return [address for _, address, _ in erasures.pending_erasures(tx, 100)]
@@ -134,18 +141,14 @@ def test_who_never_got_mail_is_asked_for_nowhere(office: Office, archive: Archiv
 
 def test_a_provider_that_keeps_nothing_is_told_nothing(office: Office, archive: Archive) -> None:
     office.enrolling = Enrolling(office.db, office.clock, office._syllabi, salt="salt")
-    run = office.join("ada@example.com")
-    office.pass_time(DAY)
-    office.enrolling.erase(learner_of(office, run), "test")
+    who_had_mail_is_erased(office)
     assert waiting(office) == []
 
 
 def test_a_refusal_is_said_and_asked_again_for_thirty_days(
     office: Office, archive: Archive
 ) -> None:
-    run = office.join("ada@example.com")
-    office.pass_time(DAY)
-    office.enrolling.erase(learner_of(office, run), "test")
+    who_had_mail_is_erased(office)
     archive.refusal = Deferred("403 no right to erase")
     with structlog.testing.capture_logs() as said:
         assert office.upkeep.run()["erased"] == 0
@@ -168,9 +171,7 @@ def test_a_refusal_is_said_and_asked_again_for_thirty_days(
 def test_erased_again_while_the_answer_is_awaited_stays_asked_for(
     office: Office, archive: Archive
 ) -> None:
-    run = office.join("ada@example.com")
-    office.pass_time(DAY)
-    office.enrolling.erase(learner_of(office, run), "test")
+    who_had_mail_is_erased(office)
     answer = archive.forget
 
     def meanwhile(provider: str, people: Mapping[str, datetime]) -> Deferred | None:
