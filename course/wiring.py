@@ -272,7 +272,9 @@ def _assemble(
         ),
         held=hold,
         forgetting=Forgetting(
-            db, lambda name, people: forget(name, settings.provider(name), people)
+            db,
+            lambda name, people: forget(name, settings.provider(name), people),
+            remembering=remembering(),
         ),
     )
     if worker:

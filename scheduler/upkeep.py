@@ -35,7 +35,7 @@ REPORTS_KEPT = timedelta(days=365)
 class UpkeepSettings:
     """How long things may lie about."""
 
-    #: An unconfirmed signup is ended after this.
+    #: An unconfirmed signup is ended after this; `forgetting.UNCONFIRMED_KEPT` erases it.
     signup_expires: timedelta = timedelta(days=7)
     min_gap: timedelta = due.MIN_GAP
     #: Owe a word to learners who have gone quiet.
@@ -79,8 +79,9 @@ class Upkeep:
             "mended": self._mend_stranded(now),
             "rezoned": self._follow_zone_data(now),
             "nudged": self._nudging.look(now) if self._settings.nudges else 0,
-            "forgotten": self._forget(now),
+            "lapsed": self._forgetting.erase_lapsed(now) if self._forgetting else 0,
             "erased": self._forgetting.look(now) if self._forgetting else 0,
+            "forgotten": self._forget(now),
         }
 
     def _end_pauses(self, now: datetime) -> int:

@@ -268,7 +268,9 @@ def build(
     )  # fmt: skip
     dispatcher = Dispatcher(db, clock, catalog.syllabus, composer, provider, salt="salt")
     outbox = {"outbox": str(chosen.file.outbox)}
-    forgetting = Forgetting(db, lambda name, people: forget(name, outbox, people))
+    forgetting = Forgetting(
+        db, lambda name, people: forget(name, outbox, people), remembering={"file"}
+    )
     upkeep = Upkeep(db, clock, catalog.syllabus, forgetting=forgetting)
     return LittleSchool(
         chosen, clock, db, catalog, links, composer, provider, enrolling, dispatcher, upkeep,

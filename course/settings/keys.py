@@ -90,8 +90,8 @@ KEYS: tuple[Key, ...] = (
         kind.number(0, 10_000), 0.0),
     Key("scheduler.per_domain_per_second", "the same for one recipient domain; 0: no limit",
         kind.number(0, 10_000), 0.0),
-    Key("scheduler.signup_expires_days", "days after which an unconfirmed signup is forgotten",
-        kind.whole(1, 30), 7),
+    Key("scheduler.signup_expires_days",
+        "days after which an unconfirmed signup ends; after 30 it is erased", kind.whole(1, 30), 7),
     Key("scheduler.nudges",
         "yes: who has been quiet for two days gets the short version of the last lesson, at most"
         " twice in a course",

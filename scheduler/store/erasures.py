@@ -1,4 +1,5 @@
-"""What providers still have to erase: addresses of people who are erased here already.
+"""Who is to be erased, here or elsewhere: signups nobody ever confirmed, and the addresses of
+people who are erased here already and not yet at a provider.
 
 Refuses to ask a provider itself.
 """
@@ -10,11 +11,37 @@ from datetime import datetime
 
 from sqlalchemy import delete, exists, func, select
 
-from scheduler.store import upsert
+from scheduler.store import tables, upsert
 from scheduler.store.database import Tx
-from scheduler.store.tables import deliveries, enrollments, erasures, learners
+from scheduler.store.people import find_learner
+from scheduler.store.tables import consents, deliveries, enrollments, erasures
 
-_d, _e, _l, _x = deliveries.c, enrollments.c, learners.c, erasures.c
+_d, _e, _x = deliveries.c, enrollments.c, erasures.c
+
+#: What somebody agreed to who is not merely an address typed into a form.
+_SOMEBODY = ("confirm", "import", "staff")
+
+
+def lapsed_signups(tx: Tx, before: datetime, limit: int) -> list[int]:
+    """Learners who never confirmed anything and began nothing since then (aware UTC)."""
+    other = enrollments.alias("other")
+    has_other = exists().where(
+        other.c.learner_id == _e.learner_id,
+        (other.c.state != "stopped")
+        | (other.c.reason != "expired")
+        | (other.c.created_at >= before),
+    )
+    was_somebody = exists().where(
+        consents.c.learner_id == _e.learner_id, consents.c.action.in_(_SOMEBODY)
+    )
+    rows = tx.execute(
+        select(_e.learner_id)
+        .where(tables.RUN_HAS_LAPSED, _e.created_at < before, ~has_other, ~was_somebody)
+        .order_by(_e.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=enrollments)
+    )
+    return list(dict.fromkeys(rows.scalars()))
 
 
 def add_erasures(tx: Tx, learner_id: int, providers: Collection[str], now: datetime) -> None:
@@ -22,11 +49,10 @@ def add_erasures(tx: Tx, learner_id: int, providers: Collection[str], now: datet
 
     An address that is another learner's stays out: a letter told that person it is taken.
     """
-    is_anothers = exists().where(_l.address == _d.to_addr, _l.id != learner_id)
     went_to = tx.execute(
         select(_d.provider, _d.to_addr, func.max(_d.dated_at))
         .join_from(deliveries, enrollments, _e.id == _d.enrollment_id)
-        .where(_e.learner_id == learner_id, _d.provider.in_(sorted(providers)), ~is_anothers)
+        .where(_e.learner_id == learner_id, _d.provider.in_(sorted(providers)))
         .group_by(_d.provider, _d.to_addr)
     ).all()
     statement = upsert.insert(tx.dialect.name, erasures)
@@ -34,6 +60,9 @@ def add_erasures(tx: Tx, learner_id: int, providers: Collection[str], now: datet
         index_elements=["provider", "address"], set_={"at": statement.excluded.at}
     )
     for provider, address, dated_at in went_to:
+        owner = find_learner(tx, address)
+        if owner is not None and owner.id != learner_id:
+            continue
         # A mail may be dated ahead of our clock, if it was sent as of a later day.
         at = max(now, dated_at or now)
         tx.execute(statement, {"provider": provider, "address": address, "at": at})

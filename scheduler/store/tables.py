@@ -398,6 +398,8 @@ RUN_IS_PLANNED = state_in(_e.state, "active") & _e.next_due_at.is_not(None)
 RUN_IS_UNPLANNED = state_in(_e.state, "active") & _e.next_due_at.is_(None)
 #: A signup that nobody has confirmed yet.
 RUN_IS_PENDING = state_in(_e.state, "pending")
+#: A signup that nobody confirmed in time.
+RUN_HAS_LAPSED = state_in(_e.state, "stopped") & state_in(_e.reason, "expired")
 #: A pause that ends by itself.
 PAUSE_ENDS = state_in(_e.state, "paused") & _e.paused_until.is_not(None)
 #: May be claimed once its time has come.
@@ -417,6 +419,7 @@ _partial("ix_enrollments_unplanned", RUN_IS_UNPLANNED, _e.updated_at)
 _partial("ix_enrollments_pause_ends", PAUSE_ENDS, _e.paused_until)
 _partial("ix_enrollments_completed", _e.completed_at.is_not(None), _e.completed_at)
 _partial("ix_enrollments_pending", RUN_IS_PENDING, _e.created_at)
+_partial("ix_enrollments_lapsed", RUN_HAS_LAPSED, _e.created_at)
 # For the dashboard's counts. The state comes second: were it first, SQLite, which knows nothing
 # of how many rows there are, would prefer this index to the partial ones above and read a
 # whole school to find who is due.

@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 
 import pytest
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from scheduler.domain.provider import Deferred
 from scheduler.enrolling import Enrolling, EnrollingSettings
 from scheduler.forgetting import GIVE_UP_AFTER, Forgetting
 from scheduler.store import Database, erasures, ledger
-from scheduler.store.tables import deliveries, learners
+from scheduler.store.tables import consents, deliveries, enrollments, learners, metadata
 from scheduler.upkeep import Upkeep
-from tests.office import Office
+from tests.office import Office, agreed
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 class Archive:
@@ -48,7 +48,7 @@ def office(db: Database, archive: Archive) -> Office:
         salt="salt",
         settings=EnrollingSettings(remembering=frozenset({office.letterbox.name})),
     )
-    forgetting = Forgetting(db, archive.forget)
+    forgetting = Forgetting(db, archive.forget, remembering={office.letterbox.name})
     office.upkeep = Upkeep(db, office.clock, office._syllabi, forgetting=forgetting)
     return office
 
@@ -186,3 +186,76 @@ def test_erased_again_while_the_answer_is_awaited_stays_asked_for(
     once = Forgetting(office.db, meanwhile)
     assert once.look(office.clock.now()) == 1
     assert waiting(office) == ["ada@example.com"]
+
+
+# -- never confirmed -----------------------------------------------------------------------------
+
+
+def learners_left(office: Office) -> list[str]:
+    with office.db.read() as tx:
+        return sorted(tx.execute(select(learners.c.address)).scalars())
+
+
+def test_an_address_nobody_confirmed_is_forgotten_after_a_month(
+    office: Office, archive: Archive
+) -> None:
+    office.sign_up("ada@example.com")
+    office.work()
+    office.pass_time(29 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == ["ada@example.com"]
+    office.pass_time(2 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == []
+    # The confirmation was mailed: whoever keeps copies is told.
+    assert [list(people) for _, people in archive.asked] == [["ada@example.com"]]
+    with office.db.read() as tx:
+        left = {
+            table.name
+            for table in metadata.sorted_tables
+            if "ada@" in str(tx.execute(select(table)).all())
+        }
+    assert left == set()
+
+
+def test_who_asks_again_is_given_time_again(office: Office) -> None:
+    office.sign_up("ada@example.com")
+    office.pass_time(28 * DAY, tick=6 * HOUR)
+    office.sign_up("ada@example.com")
+    office.pass_time(4 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == ["ada@example.com"]
+    office.pass_time(4 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == []
+
+
+@pytest.mark.parametrize("state", ["learning", "left", "came back"])
+def test_who_ever_confirmed_is_somebody(office: Office, state: str) -> None:
+    run = office.join("ada@example.com")
+    office.work()
+    if state != "learning":
+        office.enrolling.leave(run, agreed("leave"))
+    if state == "came back":
+        office.sign_up("ada@example.com")
+    office.pass_time(50 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == ["ada@example.com"]
+
+
+def test_a_course_that_was_confirmed_keeps_who_did_not_confirm_another(office: Office) -> None:
+    """Its lessons go on, so the person stays, with all that was asked for."""
+    run = office.join("ada@example.com")
+    with office.db.write() as tx:
+        tx.execute(update(enrollments).where(enrollments.c.id == run).values(course="gone"))
+        tx.execute(update(consents).values(action="signup"))  # as if the record were lost
+    office.sign_up("ada@example.com")
+    office.pass_time(40 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == ["ada@example.com"]
+
+
+def test_the_month_is_counted_from_the_latest_signup(office: Office) -> None:
+    first = office.sign_up("ada@example.com")
+    office.pass_time(25 * DAY, tick=6 * HOUR)
+    with office.db.write() as tx:
+        tx.execute(update(enrollments).where(enrollments.c.id == first).values(course="gone"))
+    assert office.sign_up("ada@example.com") != first
+    office.pass_time(20 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == ["ada@example.com"]
+    office.pass_time(11 * DAY, tick=6 * HOUR)
+    assert learners_left(office) == []

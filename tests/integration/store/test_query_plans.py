@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from scheduler.domain.delivery import DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
-from scheduler.store import claims, ledger, nudges, pace, people, reports, ticks
+from scheduler.store import claims, erasures, ledger, nudges, pace, people, reports, ticks
 from scheduler.store.claims import Release
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def the_upkeep(room: Room, tx: Tx) -> None:
     people.pauses_ended(tx, room.now, 500)
     people.signups_expired(tx, room.now, 500)
     people.stranded(tx, 500)
+    erasures.lapsed_signups(tx, room.now, 500)
     run = room.run(tx, "quiet@example.org")
     now = nudges.place_of(room.now)
     nudges.quiet_lessons(tx, nudges.place_of(room.now - timedelta(hours=1)), now, 500)
@@ -84,6 +85,7 @@ def a_person_s_own_pages(room: Room, tx: Tx) -> None:
     reports.next_due_at(tx)
     reports.failures(tx, 10)
     list(reports.planned(tx, room.now + timedelta(days=1)))
+    erasures.add_erasures(tx, run.learner_id, ["file"], room.now)
     people.erase(tx, run.learner_id)
 
 
@@ -112,6 +114,7 @@ TICK: dict[str, Callable[[Room, Tx], object]] = {
     "ix_deliveries_unresolved": lambda room, tx: claims.uncertain_since(tx, room.now, 500),
     "ix_enrollments_pause_ends": lambda room, tx: people.pauses_ended(tx, room.now, 500),
     "ix_enrollments_pending": lambda room, tx: people.signups_expired(tx, room.now, 500),
+    "ix_enrollments_lapsed": lambda room, tx: erasures.lapsed_signups(tx, room.now, 500),
     "ix_enrollments_unplanned": lambda room, tx: people.stranded(tx, 500),
     "ix_enrollments_planned ": lambda room, tx: reports.next_due_at(tx),
 }

@@ -1,4 +1,4 @@
-"""Addresses that providers still have to erase."""
+"""Addresses that providers still have to erase, and a way to find signups nobody confirmed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ UTC_TIME = sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")
 
 def upgrade() -> None:
     """Whoever was erased before is not known here any more."""
+    lapsed = sa.text("state = 'stopped' AND reason = 'expired'")
+    op.create_index(
+        "ix_enrollments_lapsed",
+        "enrollments",
+        ["created_at"],
+        sqlite_where=lapsed,
+        postgresql_where=lapsed,
+    )
     op.create_table(
         "erasures",
         sa.Column("provider", sa.String(length=32), nullable=False),
@@ -27,3 +35,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Forget it again."""
     op.drop_table("erasures")
+    op.drop_index("ix_enrollments_lapsed", table_name="enrollments")
