@@ -15,7 +15,7 @@ import click
 from course.cli import doors, opening, table
 from course.cli.operate import as_json_option
 from scheduler.clock import FixedClock, RealClock
-from scheduler.domain.delivery import Delivery, DeliveryKind, DeliveryState
+from scheduler.domain.delivery import WELCOME, Delivery, DeliveryKind, DeliveryState
 from scheduler.domain.enrollment import EnrollmentState
 from scheduler.domain.learner import Consent
 from scheduler.domain.syllabus import EVERY_DAY
@@ -155,9 +155,12 @@ def _at(delivery: Delivery) -> datetime:
     return delivery.sending_at or delivery.settled_at or delivery.created_at
 
 
-def _order(delivery: Delivery) -> tuple[datetime, bool]:
-    # On a clock that stands still a last lesson and its letter leave at one instant.
-    return _at(delivery), delivery.kind is DeliveryKind.LETTER
+def _order(delivery: Delivery) -> tuple[datetime, int]:
+    # On a clock that stands still the welcome may leave at the instant of the first lesson, and
+    # the letter at the end does at that of the last.
+    if delivery.kind is DeliveryKind.LESSON:
+        return _at(delivery), 1
+    return _at(delivery), 0 if delivery.key == WELCOME else 2
 
 
 def _local(delivery: Delivery, timezone: str) -> datetime:

@@ -30,7 +30,7 @@ def sink() -> Iterator[Sink]:
 def school(tmp_path: Path, database_url: str, sink: Sink) -> Iterator[School]:
     school = School(
         tmp_path / "school", database_url, f"smtp://127.0.0.1:{sink.port}",
-        SCHEDULER_UNCERTAIN="hold",
+        SCHEDULER_UNCERTAIN="hold", SMTP_POOL="1",
     )  # fmt: skip
     school.enroll(LEARNERS)
     yield school

@@ -5,7 +5,9 @@ from __future__ import annotations
 import email
 import email.policy
 import time
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+import time_machine
 
 from course.cli.demo import SAMPLE
 
@@ -26,6 +28,18 @@ def test_every_learner_gets_every_lesson_on_consecutive_local_dates(project) -> 
         assert {moment.time() for moment in at} == {hours[row["email"]]}
     files = list((project.folder / "mails").glob("*.eml"))
     assert len(files) == told["mails"] == 5 * len(SAMPLE)
+
+
+def test_who_joins_at_the_very_minute_of_the_lesson_is_welcomed_first(project) -> None:
+    six_in_lagos = datetime(2026, 11, 27, 17, 0, 20, tzinfo=UTC)
+    with time_machine.travel(six_in_lagos):
+        told = project.run("demo", "mails", "--json").json
+    amara = next(row for row in told["learners"] if row["timezone"] == "Africa/Lagos")
+    assert [mail["key"] for mail in amara["mails"]] == [
+        "@welcome", "one", "two", "three", "@completed",
+    ]  # fmt: skip
+    welcome, lesson = amara["mails"][:2]
+    assert welcome["local"] == lesson["local"]
 
 
 def test_the_table_is_for_people(project) -> None:
