@@ -17,7 +17,7 @@ from scheduler.store.tables import consents, deliveries, enrollments, learners, 
 from scheduler.upkeep import Upkeep
 from tests.office import Office, agreed
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 class Archive:
@@ -201,9 +201,9 @@ def test_an_address_nobody_confirmed_is_forgotten_after_a_month(
 ) -> None:
     office.sign_up("ada@example.com")
     office.work()
-    office.pass_time(29 * DAY, tick=6 * HOUR)
+    office.pass_time(29 * DAY, tick=DAY)
     assert learners_left(office) == ["ada@example.com"]
-    office.pass_time(2 * DAY, tick=6 * HOUR)
+    office.pass_time(2 * DAY, tick=DAY)
     assert learners_left(office) == []
     # The confirmation was mailed: whoever keeps copies is told.
     assert [list(people) for _, people in archive.asked] == [["ada@example.com"]]
@@ -218,11 +218,11 @@ def test_an_address_nobody_confirmed_is_forgotten_after_a_month(
 
 def test_who_asks_again_is_given_time_again(office: Office) -> None:
     office.sign_up("ada@example.com")
-    office.pass_time(28 * DAY, tick=6 * HOUR)
+    office.pass_time(28 * DAY, tick=DAY)
     office.sign_up("ada@example.com")
-    office.pass_time(4 * DAY, tick=6 * HOUR)
+    office.pass_time(4 * DAY, tick=DAY)
     assert learners_left(office) == ["ada@example.com"]
-    office.pass_time(4 * DAY, tick=6 * HOUR)
+    office.pass_time(4 * DAY, tick=DAY)
     assert learners_left(office) == []
 
 
@@ -234,7 +234,7 @@ def test_who_ever_confirmed_is_somebody(office: Office, state: str) -> None:
         office.enrolling.leave(run, agreed("leave"))
     if state == "came back":
         office.sign_up("ada@example.com")
-    office.pass_time(50 * DAY, tick=6 * HOUR)
+    office.pass_time(50 * DAY, tick=DAY)
     assert learners_left(office) == ["ada@example.com"]
 
 
@@ -245,17 +245,17 @@ def test_a_course_that_was_confirmed_keeps_who_did_not_confirm_another(office: O
         tx.execute(update(enrollments).where(enrollments.c.id == run).values(course="gone"))
         tx.execute(update(consents).values(action="signup"))  # as if the record were lost
     office.sign_up("ada@example.com")
-    office.pass_time(40 * DAY, tick=6 * HOUR)
+    office.pass_time(40 * DAY, tick=DAY)
     assert learners_left(office) == ["ada@example.com"]
 
 
 def test_the_month_is_counted_from_the_latest_signup(office: Office) -> None:
     first = office.sign_up("ada@example.com")
-    office.pass_time(25 * DAY, tick=6 * HOUR)
+    office.pass_time(25 * DAY, tick=DAY)
     with office.db.write() as tx:
         tx.execute(update(enrollments).where(enrollments.c.id == first).values(course="gone"))
     assert office.sign_up("ada@example.com") != first
-    office.pass_time(20 * DAY, tick=6 * HOUR)
+    office.pass_time(20 * DAY, tick=DAY)
     assert learners_left(office) == ["ada@example.com"]
-    office.pass_time(11 * DAY, tick=6 * HOUR)
+    office.pass_time(11 * DAY, tick=DAY)
     assert learners_left(office) == []
