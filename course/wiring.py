@@ -231,6 +231,7 @@ def _assemble(
     catalog = composer.catalog
     salt = _salt(db)
     gap = timedelta(hours=settings.scheduler.min_gap_hours)
+    archives = remembering()
     enrolling = Enrolling(
         db,
         clock,
@@ -239,7 +240,7 @@ def _assemble(
         settings=EnrollingSettings(
             confirms_per_day=settings.signup.per_address_per_day,
             min_gap=gap,
-            remembering=remembering(),
+            remembering=archives,
         ),
     )
     hold = Hold(db, clock, settings.base_url)
@@ -274,7 +275,7 @@ def _assemble(
         forgetting=Forgetting(
             db,
             lambda name, people: forget(name, settings.provider(name), people),
-            remembering=remembering(),
+            remembering=archives,
         ),
     )
     if worker:

@@ -15,7 +15,7 @@ from operator import itemgetter
 import structlog
 
 from scheduler.domain.provider import Deferred
-from scheduler.store import Database, erasures, people
+from scheduler.store import Database, erasures
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +46,7 @@ class Forgetting:
         with self._db.write("erase lapsed") as tx:
             lapsed = erasures.lapsed_signups(tx, now - UNCONFIRMED_KEPT, BATCH)
             for learner_id in lapsed:
-                erasures.add_erasures(tx, learner_id, self._remembering, now)
-                people.erase(tx, learner_id)
+                erasures.erase_everywhere(tx, learner_id, self._remembering, now)
         return len(lapsed)
 
     def look(self, now: datetime) -> int:

@@ -183,7 +183,8 @@ class Leaving(Desk):
     def forget(self, learner_id: int) -> int:
         """Erase a person; returns the number of rows removed. Suppression outlives it."""
         with self._db.write("forget") as tx:
-            return self._erase(tx, learner_id, self._clock.now())
+            providers = self._settings.remembering
+            return erasures.erase_everywhere(tx, learner_id, providers, self._clock.now())
 
     def erase(self, learner_id: int, source: str) -> int:
         """Erase a person at their own wish; returns the number of rows removed. Idempotent.
@@ -199,14 +200,10 @@ class Leaving(Desk):
                 return 0
             address = self._hash(learner.address)
             people.suppress(tx, address, reason=ERASED, source=source, now=now)
-            removed = self._erase(tx, learner_id, now)
+            providers = self._settings.remembering
+            removed = erasures.erase_everywhere(tx, learner_id, providers, now)
             people.add_audit(tx, now, "learner", "erase", f"learner {learner_id}")
         return removed
-
-    def _erase(self, tx: Tx, learner_id: int, now: datetime) -> int:
-        if self._settings.remembering:
-            erasures.add_erasures(tx, learner_id, self._settings.remembering, now)
-        return people.erase(tx, learner_id)
 
     def _stop(
         self, tx: Tx, run: Enrollment, event: EnrollmentEvent, consent: Consent

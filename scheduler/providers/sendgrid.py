@@ -72,11 +72,7 @@ def probe(settings: Mapping[str, Any]) -> Probed | Deferred:
 
 def forget(settings: Mapping[str, Any], people: Mapping[str, datetime]) -> Deferred | None:
     """Have SendGrid erase all it keeps of these; see `scheduler.providers.forget`."""
-    sender = connect(settings)
-    try:
-        return sender.forget(list(people))
-    finally:
-        sender.close()
+    return connect(settings).forget(list(people))
 
 
 def _host(settings: Mapping[str, Any]) -> Host:

@@ -11,9 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import delete, exists, func, select
 
-from scheduler.store import tables, upsert
+from scheduler.store import people, tables, upsert
 from scheduler.store.database import Tx
-from scheduler.store.people import find_learner
 from scheduler.store.tables import consents, deliveries, enrollments, erasures
 
 _d, _e, _x = deliveries.c, enrollments.c, erasures.c
@@ -44,11 +43,17 @@ def lapsed_signups(tx: Tx, before: datetime, limit: int) -> list[int]:
     return list(dict.fromkeys(rows.scalars()))
 
 
-def add_erasures(tx: Tx, learner_id: int, providers: Collection[str], now: datetime) -> None:
-    """Before a person is erased: note where copies of their mail may lie, among `providers`.
+def erase_everywhere(tx: Tx, learner_id: int, providers: Collection[str], now: datetime) -> int:
+    """Erase a person here, and note where copies of their mail may lie, among `providers`.
 
-    An address that is another learner's stays out: a letter told that person it is taken.
+    Returns how many rows went. An address that is another learner's is not noted: a letter told
+    that person it is taken.
     """
+    _note_copies(tx, learner_id, providers, now)
+    return people.erase(tx, learner_id)
+
+
+def _note_copies(tx: Tx, learner_id: int, providers: Collection[str], now: datetime) -> None:
     went_to = tx.execute(
         select(_d.provider, _d.to_addr, func.max(_d.dated_at))
         .join_from(deliveries, enrollments, _e.id == _d.enrollment_id)
@@ -60,7 +65,7 @@ def add_erasures(tx: Tx, learner_id: int, providers: Collection[str], now: datet
         index_elements=["provider", "address"], set_={"at": statement.excluded.at}
     )
     for provider, address, dated_at in went_to:
-        owner = find_learner(tx, address)
+        owner = people.find_learner(tx, address)
         if owner is not None and owner.id != learner_id:
             continue
         # A mail may be dated ahead of our clock, if it was sent as of a later day.

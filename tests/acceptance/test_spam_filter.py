@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ Buy viagra cheap now, 100% risk free, click below!! http://192.0.2.4/x
 def judged(folder: Path, mails: dict[str, bytes]) -> dict[str, tuple[float, str]]:
     """For each mail its score and the rules that gave it; skips without SpamAssassin."""
     environment = perl_environment("Mail::SpamAssassin", must=False)
-    root = UNPACKED if "PERL5LIB" in environment.keys() - os.environ.keys() else Path("/")
+    root = next(r for r in (UNPACKED, Path("/")) if (r / "usr/share/spamassassin").is_dir())
     files = []
     for number, raw in enumerate(mails.values()):
         files.append(folder / f"{number}.eml")

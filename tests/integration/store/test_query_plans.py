@@ -85,8 +85,7 @@ def a_person_s_own_pages(room: Room, tx: Tx) -> None:
     reports.next_due_at(tx)
     reports.failures(tx, 10)
     list(reports.planned(tx, room.now + timedelta(days=1)))
-    erasures.add_erasures(tx, run.learner_id, ["file"], room.now)
-    people.erase(tx, run.learner_id)
+    erasures.erase_everywhere(tx, run.learner_id, ["file"], room.now)
 
 
 @pytest.mark.parametrize("do", [the_daily_round, the_upkeep, a_person_s_own_pages])
