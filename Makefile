@@ -65,23 +65,23 @@ smtp-sink: | $(VENV)/bin/python
 	  (apt-get update -qq && cd $(VENV) && apt-get download -qq postfix && dpkg -x postfix_*.deb postfix && rm -f postfix_*.deb) >/dev/null 2>&1 || echo "could not: its test will say so"; \
 	fi
 
-# Signed mail is verified by Perl's Mail::DKIM, too: it and what it needs, unpacked beside it.
-mail-dkim: | $(VENV)/bin/python
-	@if ! perl -MMail::DKIM::Verifier -e 1 2>/dev/null && [ ! -d $(VENV)/perl/usr/share/perl5/Mail/DKIM ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "unpacking Perl's Mail::DKIM for the tests of signed mail"; \
+# $(call unpack,MODULE,PACKAGE,PURPOSE): a Perl module and all it needs, unpacked, never installed.
+define unpack
+	@if ! perl -M$(1) -e 1 2>/dev/null && [ ! -f $(VENV)/perl/usr/share/perl5/$(subst ::,/,$(1)).pm ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "unpacking $(2) for $(3)"; \
 	  (apt-get update -qq && mkdir -p $(VENV)/perl && cd $(VENV)/perl && \
-	    apt-get install -s -qq --no-install-recommends libmail-dkim-perl | awk '/^Inst/ && $$3 !~ /^\[/ {print $$2}' | xargs apt-get download -qq && \
-	    for package in *.deb; do dpkg -x "$$package" . || exit 1; done; rm -f *.deb) >/dev/null 2>&1 || echo "could not: their tests will say so"; \
+	    apt-get install -s -qq --no-install-recommends $(2) | awk '/^Inst/ && $$3 !~ /^\[/ {print $$2}' | xargs apt-get download -qq && \
+	    for package in *.deb; do dpkg -x "$$package" . || exit 1; done && rm -f *.deb) >/dev/null 2>&1 || echo "could not: its tests will say so"; \
 	fi
+endef
 
-# Every shipped mail is shown to SpamAssassin: unpacked in the same place.
+# Signed mail is verified by Perl's Mail::DKIM, too.
+mail-dkim: | $(VENV)/bin/python
+	$(call unpack,Mail::DKIM::Verifier,libmail-dkim-perl,the tests of signed mail)
+
+# Every shipped mail is shown to SpamAssassin; one after the other, in the same place.
 spamassassin: mail-dkim
-	@if ! perl -MMail::SpamAssassin -e 1 2>/dev/null && [ ! -f $(VENV)/perl/usr/share/perl5/Mail/SpamAssassin.pm ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "unpacking SpamAssassin for the test of every shipped mail"; \
-	  (mkdir -p $(VENV)/perl && cd $(VENV)/perl && \
-	    apt-get install -s -qq --no-install-recommends spamassassin | awk '/^Inst/ && $$3 !~ /^\[/ {print $$2}' | xargs apt-get download -qq && \
-	    for package in *.deb; do dpkg -x "$$package" . || exit 1; done; rm -f *.deb) >/dev/null 2>&1 || echo "could not: its test will say so"; \
-	fi
+	$(call unpack,Mail::SpamAssassin,spamassassin,the test of every shipped mail)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; say which one with: make PYTHON=python3.12 ..."; exit 1; }
