@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -14,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from scheduler.providers.wire.dkim import Signer
 from scheduler.providers.wire.dkim_keys import SigningKey, dns_record, record_name
-from tests.perl import perl_environment
+from tests.perl import perl_environment, told
 
 #: What one verifier says of one message: by algorithm, is the signature good?
 Verdict = Mapping[str, bool]
@@ -70,14 +69,7 @@ def by_perl(raws: Sequence[bytes], dns: Mapping[str, str]) -> list[Verdict]:
         folder = Path(name)
         listed = folder / "dns"
         listed.write_text("".join(f"{key}\t{value}\n" for key, value in dns.items()))
-        files = [folder / f"{number}.eml" for number in range(len(raws))]
-        for file, raw in zip(files, raws, strict=True):
-            file.write_bytes(raw)
-        done = subprocess.run(
-            ["perl", _SCRIPT, listed, *files], env=environment, capture_output=True, text=True
-        )
-    assert done.returncode == 0, done.stderr
-    first, *lines = done.stdout.splitlines()
+        first, *lines = told(environment, _SCRIPT, [listed], raws, folder)
     found: list[dict[str, bool]] = [{} for _ in raws]
     for line in lines:
         number, algorithm, result = line.split()

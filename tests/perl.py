@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -34,3 +35,21 @@ def perl_environment(module: str, *, must: bool = True) -> dict[str, str]:
                 return environment
     assert not (must and os.environ.get("CI")), f"no {module}: `make test` unpacks it; did it fail?"
     pytest.skip(f"Perl's {module} is not here: `make test` as root brings it")
+
+
+def told(
+    environment: Mapping[str, str],
+    script: Path,
+    arguments: Sequence[Path],
+    mails: Sequence[bytes],
+    folder: Path,
+) -> list[str]:
+    """The lines that a script of ours prints about mails, which are put into `folder` for it."""
+    files = [folder / f"{number}.eml" for number in range(len(mails))]
+    for file, raw in zip(files, mails, strict=True):
+        file.write_bytes(raw)
+    done = subprocess.run(
+        ["perl", script, *arguments, *files], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()

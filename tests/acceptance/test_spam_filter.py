@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.mailroom import (
     composer,
     whole_school,
 )
-from tests.perl import UNPACKED, perl_environment
+from tests.perl import UNPACKED, perl_environment, told
 
 _SCRIPT = Path(__file__).resolve().parents[1] / "mail_spam.pl"
 #: From 5 on it calls a mail spam; one rule alone rarely gives more than this.
@@ -33,19 +32,9 @@ def judged(folder: Path, mails: dict[str, bytes]) -> dict[str, tuple[float, str]
     """For each mail its score and the rules that gave it; skips without SpamAssassin."""
     environment = perl_environment("Mail::SpamAssassin", must=False)
     root = next(r for r in (UNPACKED, Path("/")) if (r / "usr/share/spamassassin").is_dir())
-    files = []
-    for number, raw in enumerate(mails.values()):
-        files.append(folder / f"{number}.eml")
-        files[-1].write_bytes(raw)
-    rules, site = root / "usr/share/spamassassin", root / "etc/spamassassin"
-    done = subprocess.run(
-        ["perl", _SCRIPT, folder, rules, site, *files],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found = [line.partition(" ") for line in done.stdout.splitlines()]
+    places = [folder, root / "usr/share/spamassassin", root / "etc/spamassassin"]
+    lines = told(environment, _SCRIPT, places, list(mails.values()), folder)
+    found = [line.partition(" ") for line in lines]
     return {
         name: (float(score), names) for name, (score, _, names) in zip(mails, found, strict=True)
     }
